@@ -1,0 +1,1 @@
+"""Backup and disaster recovery of Canton Network validators on Kubernetes."""

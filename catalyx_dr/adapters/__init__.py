@@ -1,0 +1,1 @@
+"""One outside system each: PostgreSQL, volumes, buckets, encryption, the cluster, the validator, Keycloak."""

@@ -1,0 +1,1 @@
+"""Pure decisions over the model: no I/O, no clock, no network."""

@@ -1,0 +1,1 @@
+"""The local platform for development and tests. Never imported by the product."""

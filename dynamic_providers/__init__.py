@@ -1,0 +1,1 @@
+"""Pulumi dynamic providers: recoveries as resources, done by Jobs in the cluster."""
