@@ -1,0 +1,74 @@
+"""Backup sets: one ordered capture of both databases of a validator, described by its manifest."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from catalyx_dr.model.capture_id import CaptureId
+from catalyx_dr.model.spec import Spec
+from catalyx_dr.model.validator_spec import DatabaseRole
+
+MANIFEST_NAME = "manifest.json"
+
+
+class StoredFile(Spec):
+    """A file of the set, relative to the set's folder, or an object, relative to the set's prefix."""
+
+    path: str
+    bytes: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class DatabaseCapture(Spec):
+    """One database of the set; `ledger_offset`: ingested by the app, or the end of the participant's ledger (domain 4)."""
+
+    role: DatabaseRole
+    database: str
+    server_version: str
+    client_version: str
+    started: AwareDatetime
+    completed: AwareDatetime
+    database_bytes: int = Field(ge=0)
+    ledger_offset: int | None
+    row_counts: dict[str, int] = Field(description="Rows a table, `schema.table` -> count, in the dump's snapshot")
+    files: tuple[StoredFile, ...] = Field(description="The dump as it lies on the volume")
+    object: StoredFile | None = Field(default=None, description="The encrypted archive of those files in the bucket")
+
+
+class Manifest(Spec):
+    """The last-written file of a set; a set without one does not exist."""
+
+    schema_version: Literal[1] = 1
+    set_id: CaptureId
+    validator: str
+    namespace: str
+    party_hint: str
+    participant_id: str | None = Field(description="PAR::identifier::namespace as the participant's database has it")
+    migration_id: int
+    databases: tuple[DatabaseCapture, DatabaseCapture]
+    recipients: tuple[str, ...] = ()
+    tool_version: str
+
+    @property
+    def started(self) -> datetime:
+        """When the first capture started."""
+        return self.databases[0].started
+
+    @property
+    def completed(self) -> datetime:
+        """When the last capture was completed."""
+        return self.databases[-1].completed
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the dumps as they lie on the volume."""
+        return sum(file.bytes for capture in self.databases for file in capture.files)
+
+    def age(self, now: datetime) -> timedelta:
+        """Time since the state that this set holds: from the start of the first capture."""
+        return now - self.started
+
+    def capture(self, role: DatabaseRole) -> DatabaseCapture:
+        """Capture of the database of `role`."""
+        return {capture.role: capture for capture in self.databases}[role]

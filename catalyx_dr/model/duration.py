@@ -1,0 +1,46 @@
+"""Lengths of time as people write them in a stack file: `4h`, `90m`, `30d`, `1d12h`."""
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+_PATTERN = r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
+_GRAMMAR = re.compile(_PATTERN)
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read `text`; raises ValueError for another form or for no length at all."""
+    match = _GRAMMAR.fullmatch(text)
+    if match is None or not text:
+        raise ValueError(f"{text!r} is no length of time; write for example 4h, 90m, 30d or 1d12h")
+    return timedelta(**{_UNITS[part[-1]]: int(part[:-1]) for part in match.groups() if part})
+
+
+def format_duration(length: timedelta) -> str:
+    """Write `length` in the largest units that hold it exactly, seconds at the least: `1d12h`, `0s`."""
+    rest = int(length.total_seconds())
+    parts = []
+    for unit, seconds in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        count, rest = divmod(rest, seconds)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+def _read(value: object) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, str):
+        return parse_duration(value)
+    raise ValueError(f"{value!r} is no length of time; write for example 4h")
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_read),
+    PlainSerializer(format_duration, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": _PATTERN, "examples": ["4h"]}),
+]

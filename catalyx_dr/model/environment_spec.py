@@ -1,0 +1,99 @@
+"""A whole stack: environment, validators, and the recoveries that are asked for."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from catalyx_dr.model.capture_id import PATTERN as CAPTURE_ID_PATTERN
+from catalyx_dr.model.spec import KubernetesName, SecretKey, Spec
+from catalyx_dr.model.validator_spec import ValidatorSpec
+
+RequestId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
+Selector = Annotated[str, StringConstraints(pattern=rf"^latest$|{CAPTURE_ID_PATTERN}")]
+
+
+class Environment(StrEnum):
+    """Kind of environment; it chooses defaults, and every value can be set (vendor guide, Best Practices)."""
+
+    DEVELOPMENT = "development"
+    STAGING = "staging"
+    PRODUCTION = "production"
+    CRITICAL = "critical"
+
+
+class AgentImage(Spec):
+    """Image that scheduled jobs and recoveries run."""
+
+    image: str
+    pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+
+
+class RecoveryRequest(Spec):
+    """A recovery asked for by a reviewed change; the same request id never runs twice."""
+
+    validator: KubernetesName
+    request_id: RequestId
+    source: Literal["volume", "bucket", "cluster"]
+    age_identity: SecretKey | None = Field(
+        default=None, description="Secret with the private age identity; needed only to read from the bucket"
+    )
+
+
+class RestoreRequest(RecoveryRequest):
+    """Restore the databases of a validator from a backup set."""
+
+    source: Literal["volume", "bucket"] = "volume"
+    set: Selector
+
+    @model_validator(mode="after")
+    def _identity_for_bucket(self) -> "RestoreRequest":
+        if self.source == "bucket" and self.age_identity is None:
+            raise ValueError("ageIdentity is required to restore from the bucket; name the Secret and key that hold it")
+        return self
+
+
+class IdentityImportRequest(RecoveryRequest):
+    """Bring a validator back under its party with a new participant, from an identity dump (domain 1.4)."""
+
+    source: Literal["cluster", "bucket"] = "cluster"
+    dump: Selector
+    new_participant_identifier: str = Field(pattern=r"^[a-zA-Z0-9_-]+$", max_length=185)
+    apply: Literal["workload", "print"] = Field(
+        default="workload",
+        description="workload: set on the validator's workload as its chart renders it; print: only output the values",
+    )
+
+
+class Waiver(Spec):
+    """A policy finding lowered to a warning, with the reason that the review shows."""
+
+    finding: str = Field(pattern=r"^DR[0-9]{3}$")
+    validator: KubernetesName
+    reason: str = Field(min_length=10)
+
+
+class EnvironmentSpec(Spec):
+    """The stack file after the environment's defaults are filled in."""
+
+    environment: Environment
+    agent: AgentImage
+    validators: tuple[ValidatorSpec, ...] = Field(min_length=1)
+    restore: RestoreRequest | None = None
+    identity_import: IdentityImportRequest | None = None
+    waivers: tuple[Waiver, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> "EnvironmentSpec":
+        names = [validator.name for validator in self.validators]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"validators must have different names; repeated: {', '.join(repeated)}")
+        for field, request in (("restore", self.restore), ("identityImport", self.identity_import)):
+            if request is not None and request.validator not in names:
+                raise ValueError(f"{field}.validator is {request.validator!r}; allowed: {', '.join(sorted(names))}")
+        return self
+
+    def validator(self, name: str) -> ValidatorSpec:
+        """Validator of that name; raises KeyError."""
+        return {spec.name: spec for spec in self.validators}[name]

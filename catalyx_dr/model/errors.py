@@ -1,0 +1,21 @@
+"""Errors that people read: what was found, what is allowed, the way out."""
+
+
+class CatalyxDrError(Exception):
+    """Base of every error this package raises on purpose; its text is complete and holds no secret."""
+
+
+class SpecError(CatalyxDrError):
+    """A stack file or a specification is wrong; the text has one line a fault, each with its path."""
+
+
+class RefusedError(CatalyxDrError):
+    """An operation was refused before anything was touched."""
+
+
+class UnprovenError(CatalyxDrError):
+    """A result could not be proven, so it is not published, listed or called completed."""
+
+
+class UnreachableError(CatalyxDrError):
+    """An outside system (database, store, validator, Keycloak, cluster) did not answer as it must."""

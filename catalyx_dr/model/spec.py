@@ -1,0 +1,27 @@
+"""What all specifications share: frozen, unknown fields refused, camelCase in files."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic.alias_generators import to_camel
+
+
+class Spec(BaseModel):
+    """A frozen value read from a stack file or a JSON document."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, serialize_by_alias=True
+    )
+
+
+# RFC 1123 label, as Kubernetes wants for most names.
+KubernetesName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)
+]
+
+
+class SecretKey(Spec):
+    """One key of a Kubernetes Secret in the validator's namespace; never the value itself."""
+
+    name: KubernetesName
+    key: str

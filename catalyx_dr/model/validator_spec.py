@@ -1,0 +1,265 @@
+"""One validator as the stack file declares it and as the scheduled jobs read it."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, PositiveInt, StringConstraints, model_validator
+
+from catalyx_dr.model.duration import Duration
+from catalyx_dr.model.quantity import Quantity
+from catalyx_dr.model.schedule import Schedule, check_cron, check_time_zone
+from catalyx_dr.model.spec import KubernetesName, SecretKey, Spec
+
+Cron = Annotated[str, AfterValidator(check_cron)]
+TimeZone = Annotated[str, AfterValidator(check_time_zone)]
+# Splice's own pattern (domain 1.5).
+PartyHint = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_]+-[a-zA-Z0-9_]+-[0-9]+$")]
+DatabaseName = Annotated[str, StringConstraints(min_length=1, max_length=63)]
+
+
+class DatabaseRole(StrEnum):
+    """The two databases of a validator, in the order in which they must be captured (domain 1.1)."""
+
+    VALIDATOR_APP = "validator-app"
+    PARTICIPANT = "participant"
+
+
+class DatabaseServer(Spec):
+    """A PostgreSQL server; the user owns the databases and has CREATEDB, never needs to be superuser."""
+
+    host: str
+    port: int = Field(default=5432, ge=1, le=65535)
+    user: str = "cnadmin"
+    password: SecretKey = SecretKey(name="postgres-secrets", key="postgresPassword")
+    maintenance_database: DatabaseName = "cantonnet"
+    ssl_mode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
+
+
+class Database(Spec):
+    """One database: its name is read, never inferred (domain 1.2); `storage` is the size of its volume."""
+
+    name: DatabaseName
+    schema_name: DatabaseName = Field(alias="schema")
+    storage: Quantity
+    server: DatabaseServer | None = Field(default=None, description="Only when it differs from databases.server")
+
+
+class Databases(Spec):
+    """Both databases of the validator."""
+
+    server: DatabaseServer
+    validator_app: Database
+    participant: Database
+
+    def of(self, role: DatabaseRole) -> Database:
+        """Database that plays `role`."""
+        return self.validator_app if role is DatabaseRole.VALIDATOR_APP else self.participant
+
+    def server_of(self, role: DatabaseRole) -> DatabaseServer:
+        """Server that holds the database of `role`."""
+        return self.of(role).server or self.server
+
+    @property
+    def storage(self) -> Quantity:
+        """Database storage of the vendor's sizing formula: both volumes together."""
+        return self.validator_app.storage + self.participant.storage
+
+
+class LedgerApiCredentials(Spec):
+    """Secret with the machine-to-machine client of the validator's admin API (domain 1.6) and its key names."""
+
+    secret: KubernetesName = "splice-app-validator-ledger-api-auth"  # noqa: S105 - a name, not a secret
+    url_key: str = "url"
+    client_id_key: str = "client-id"
+    client_secret_key: str = "client-secret"  # noqa: S105
+    audience: str = "https://canton.network.global"
+    scope: str | None = None
+
+
+class WalletLogin(Spec):
+    """Wallet user whose login proves a recovery: Keycloak client and credentials, both in Secrets."""
+
+    client_secret: KubernetesName = "splice-app-wallet-ui-auth"  # noqa: S105
+    url_key: str = "url"
+    client_id_key: str = "client-id"
+    user_secret: KubernetesName = "wallet-user"  # noqa: S105
+    username_key: str = "username"
+    password_key: str = "password"  # noqa: S105
+
+
+class ValidatorApi(Spec):
+    """Where the validator answers inside the cluster, and who may ask."""
+
+    url: str = "http://validator-app:5003"
+    credentials: LedgerApiCredentials = LedgerApiCredentials()
+    wallet_login: WalletLogin | None = None
+
+
+class Workload(Spec):
+    """A workload that uses the databases: stopped before they are swapped, started after."""
+
+    kind: Literal["Deployment", "StatefulSet"] = "Deployment"
+    name: KubernetesName
+
+    def __str__(self) -> str:
+        return f"{self.kind.lower()}/{self.name}"
+
+
+class SpliceHelmTarget(Spec):
+    """A validator installed by Splice's Helm charts; nodeIdentifier equals the new identifier (domain 1.4)."""
+
+    kind: Literal["splice-helm"] = "splice-helm"
+    validator_workload: Workload = Workload(name="validator-app")
+    bootstrap_secret: KubernetesName = "participant-bootstrap-dump"  # noqa: S105
+    scan_url: str = Field(description="Scan (or first seed URL) that migrateValidatorParty reads contracts from")
+
+
+class CustomResourceTarget(Spec):
+    """A validator declared by the vendor's custom resource; its group and kind are not public, so they are given."""
+
+    kind: Literal["custom-resource"] = "custom-resource"
+    api_version: str = Field(pattern=r"^[a-z0-9.-]+/v[a-z0-9]+$")
+    resource_kind: str = Field(pattern=r"^[A-Z][A-Za-z0-9]*$")
+    name: KubernetesName
+    bootstrap_secret: KubernetesName = "participant-bootstrap-dump"  # noqa: S105
+
+
+Target = Annotated[SpliceHelmTarget | CustomResourceTarget, Field(discriminator="kind")]
+
+
+class Retention(Spec):
+    """What is kept; counts look at proven captures only, and a capture is kept when any rule keeps it."""
+
+    keep: PositiveInt = Field(description="Newest proven captures to keep: the vendor's Max Backup Number")
+    within: Duration | None = Field(default=None, description="Also keep everything younger than this")
+    daily: int = Field(default=0, ge=0, description="Also keep the newest of each of this many days")
+    weekly: int = Field(default=0, ge=0)
+    monthly: int = Field(default=0, ge=0)
+    yearly: int = Field(default=0, ge=0)
+    floor: PositiveInt = Field(default=1, description="Proven captures that no rule may ever remove")
+
+
+class BackupVolume(Spec):
+    """The PersistentVolumeClaim that holds backup sets; sized by the vendor's formula, only ever grows."""
+
+    storage_class: KubernetesName
+    retention: Retention
+    headroom_percent: int = Field(default=20, ge=0, le=1000)
+    limit: Quantity | None = None
+
+
+class ObjectLock(Spec):
+    """Object lock of a bucket: nobody can delete a version before its time."""
+
+    mode: Literal["governance", "compliance"] = "governance"
+    retention: Duration
+
+
+class BucketCredentials(Spec):
+    """Secret with the store's access key; leave out where the service account itself has access."""
+
+    secret: KubernetesName
+    access_key_id_key: str = "access-key-id"
+    secret_access_key_key: str = "secret-access-key"  # noqa: S105
+
+
+class BackupBucket(Spec):
+    """Bucket outside the cluster: declared with pulumi-aws, made at any S3-compatible store, or used as it is."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+    provider: Literal["aws", "s3-compatible", "existing"] = "aws"
+    retention: Retention
+    prefix: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9._-]+/)*$",
+        description="Ends in a slash; the validator's name follows",
+    )
+    endpoint: str | None = Field(default=None, pattern=r"^https?://[^/]+$", description="Absent means AWS")
+    region: str = "us-east-1"
+    credentials: BucketCredentials | None = None
+    object_lock: ObjectLock | None = None
+    kms_key: str | None = None
+
+    @model_validator(mode="after")
+    def _endpoint_fits_provider(self) -> "BackupBucket":
+        if self.provider == "s3-compatible" and self.endpoint is None:
+            raise ValueError(
+                "endpoint is required when provider is s3-compatible; write for example http://s3.storage:7070"
+            )
+        if self.provider == "aws" and self.endpoint is not None:
+            raise ValueError("endpoint is not allowed when provider is aws; use provider s3-compatible or existing")
+        return self
+
+
+class CaptureSchedule(Spec):
+    """When something runs, and the recovery point its owner is promised."""
+
+    cron: Cron
+    time_zone: TimeZone = "Etc/UTC"
+    suspend: bool = False
+    recovery_point: Duration | None = Field(default=None, description="Alert when the newest proven capture is older")
+    deadline: Duration = Field(default=timedelta(hours=6), description="A run that takes longer is ended")
+
+    @property
+    def schedule(self) -> Schedule:
+        """Cron expression and zone as one value."""
+        return Schedule(self.cron, self.time_zone)
+
+
+class DatabaseBackup(CaptureSchedule):
+    """Scheduled backup sets: to the volume, the bucket, or both."""
+
+    volume: BackupVolume | None = None
+    bucket: BackupBucket | None = None
+    parallel_jobs: int = Field(default=2, ge=1, le=64, description="Parallel dump and restore jobs per database")
+    compression_level: int = Field(default=3, ge=1, le=19, description="zstd level")
+    scratch: Quantity | None = Field(default=None, description="Limit of the working space when there is no volume")
+
+    @model_validator(mode="after")
+    def _has_destination(self) -> "DatabaseBackup":
+        if self.volume is None and self.bucket is None:
+            raise ValueError("a backup needs a destination; give volume, bucket or both")
+        return self
+
+
+class IdentityDumps(CaptureSchedule):
+    """Scheduled identity dumps: Secrets in the namespace, and encrypted copies in the backup bucket."""
+
+    retention: Retention
+    bucket_retention: Retention | None = Field(default=None, description="Absent means the same as in the cluster")
+
+
+class Encryption(Spec):
+    """age recipients; everything that leaves the cluster is encrypted to all of them."""
+
+    recipients: tuple[Annotated[str, StringConstraints(pattern=r"^age1[0-9a-z]{58}$")], ...] = Field(min_length=1)
+
+
+class ValidatorSpec(Spec):
+    """The whole of one validator."""
+
+    name: Annotated[KubernetesName, StringConstraints(max_length=30)]
+    namespace: KubernetesName
+    party_hint: PartyHint
+    node_identifier: str = Field(min_length=1)
+    migration_id: int = Field(default=0, ge=0)
+    databases: Databases
+    api: ValidatorApi = ValidatorApi()
+    workloads: tuple[Workload, ...] = (Workload(name="validator-app"), Workload(name="participant"))
+    target: Target
+    backup: DatabaseBackup | None = None
+    identity_dump: IdentityDumps | None = None
+    encryption: Encryption | None = None
+    participant_pruning_retention: Duration | None = None
+    external_kms: bool = Field(default=False, description="The participant's keys are held by an external KMS")
+    service_account_annotations: dict[str, str] = Field(default_factory=dict)
+    replaced_databases_keep: Duration = Field(
+        default=timedelta(days=7), description="How long a restore keeps the databases it replaced"
+    )
+
+    @property
+    def object_prefix(self) -> str:
+        """Key prefix of everything this validator has in its bucket, ending in a slash."""
+        bucket = self.backup.bucket if self.backup else None
+        return f"{bucket.prefix if bucket else ''}{self.name}/"
