@@ -38,7 +38,7 @@ class _PackProxy(grpc.GenericRpcHandler):
         self._channel: grpc.Channel | None = None
         self._lock = threading.Lock()
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
         method = handler_call_details.method
 
         def forward(body: bytes, context: grpc.ServicerContext) -> bytes:
