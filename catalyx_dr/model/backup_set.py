@@ -21,7 +21,7 @@ class StoredFile(Spec):
 
 
 class DatabaseCapture(Spec):
-    """One database of the set; `ledger_offset`: ingested by the app, or the end of the participant's ledger (domain 4)."""
+    """One database of the set; `ledger_offset`: ingested by the app, or end of the participant's ledger (domain 4)."""
 
     role: DatabaseRole
     database: str
