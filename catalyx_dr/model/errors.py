@@ -13,6 +13,10 @@ class RefusedError(CatalyxDrError):
     """An operation was refused before anything was touched."""
 
 
+class MissingError(RefusedError):
+    """An object that an operation needs is not there."""
+
+
 class UnprovenError(CatalyxDrError):
     """A result could not be proven, so it is not published, listed or called completed."""
 

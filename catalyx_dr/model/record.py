@@ -44,9 +44,14 @@ class Record(Spec):
     @property
     def object_name(self) -> str:
         """Name of the ConfigMap: deterministic, so that a repeated run finds it."""
-        return f"catalyx-dr-{self.kind}-{self.validator}-{self.identifier}"
+        return object_name(self.kind, self.validator, self.identifier)
 
     @property
     def took(self) -> timedelta | None:
         """How long the run took, when it is finished."""
         return self.finished - self.started if self.finished else None
+
+
+def object_name(kind: RecordKind, validator: str, identifier: str) -> str:
+    """Name of the ConfigMap that keeps the record of one run."""
+    return f"catalyx-dr-{kind}-{validator}-{identifier}"

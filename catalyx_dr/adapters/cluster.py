@@ -1,0 +1,138 @@
+"""The Kubernetes API, bound to one namespace: connection, and the small objects this project keeps there."""
+
+import os
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import yaml
+from lightkube import Client, KubeConfig
+from lightkube.core.exceptions import ApiError, ConfigError
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import ConfigMap, Secret
+
+from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, UnreachableError
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+VALIDATOR_LABEL = "catalyx-dr/validator"
+RECORD_LABEL = "catalyx-dr/record"
+FIELD_MANAGER = "catalyx-dr"
+_TIMEOUT_SECONDS = 30.0
+
+
+def labels(validator: str, **more: str) -> dict[str, str]:
+    """Labels of every object of ours."""
+    return {MANAGED_BY: FIELD_MANAGER, VALIDATOR_LABEL: validator, **more}
+
+
+class Cluster:
+    """One namespace of one cluster."""
+
+    def __init__(self, client: Client, namespace: str) -> None:
+        self.client = client
+        self.namespace = namespace
+
+    def save_config_map(self, name: str, data: Mapping[str, str], object_labels: Mapping[str, str]) -> None:
+        """Create or replace a ConfigMap of ours."""
+        metadata = ObjectMeta(name=name, namespace=self.namespace, labels=dict(object_labels))
+        config_map = ConfigMap(apiVersion="v1", kind="ConfigMap", metadata=metadata, data=dict(data))
+        with explained(f"save ConfigMap {self.namespace}/{name}"):
+            self.client.apply(config_map, force=True)
+
+    def config_map(self, name: str) -> Mapping[str, str] | None:
+        """Data of a ConfigMap, or None when there is none."""
+        with explained(f"read ConfigMap {self.namespace}/{name}"):
+            try:
+                return self.client.get(ConfigMap, name, namespace=self.namespace).data or {}
+            except ApiError as error:
+                if error.status.code == 404:
+                    return None
+                raise
+
+    def config_maps(self, selector: Mapping[str, str]) -> list[Mapping[str, str]]:
+        """Data of every ConfigMap with these labels."""
+        with explained(f"list ConfigMaps in {self.namespace}"):
+            found = self.client.list(ConfigMap, namespace=self.namespace, labels=dict(selector))
+            return [config_map.data or {} for config_map in found]
+
+    def delete_config_map(self, name: str) -> None:
+        """Delete a ConfigMap; one that is gone already is no error."""
+        with explained(f"delete ConfigMap {self.namespace}/{name}"), _gone_is_fine():
+            self.client.delete(ConfigMap, name, namespace=self.namespace)
+
+    def create_secret(
+        self, name: str, data: Mapping[str, bytes], object_labels: Mapping[str, str], *, immutable: bool
+    ) -> None:
+        """Create a Secret; RefusedError when the name is taken."""
+        metadata = ObjectMeta(name=name, namespace=self.namespace, labels=dict(object_labels))
+        encoded = {key: b64encode(value).decode() for key, value in data.items()}
+        with explained(f"create Secret {self.namespace}/{name}"):
+            self.client.create(Secret(metadata=metadata, data=encoded, immutable=immutable))
+
+    def delete_secret(self, name: str) -> None:
+        """Delete a Secret; one that is gone already is no error."""
+        with explained(f"delete Secret {self.namespace}/{name}"), _gone_is_fine():
+            self.client.delete(Secret, name, namespace=self.namespace)
+
+
+def connect(namespace: str, kubeconfig: str | None = None, context: str | None = None) -> Cluster:
+    """Reach the cluster of `kubeconfig` (content or path), else of KUBECONFIG, else the pod's own service account.
+
+    Makes no request. Raises RefusedError when the configuration cannot be read or lacks `context`.
+    """
+    try:
+        config = _read_config(kubeconfig).get(context)
+    except (ConfigError, yaml.YAMLError, KeyError, OSError) as error:
+        raise RefusedError(
+            f"no usable Kubernetes configuration ({type(error).__name__}); set kubernetes:kubeconfig or "
+            "kubernetes:context in the stack, or KUBECONFIG to a file that names the cluster"
+        ) from None
+    if config is None:
+        raise RefusedError(f"the Kubernetes configuration has no context {context or '(current)'!r}; choose one it has")
+    client = Client(config, namespace=namespace, field_manager=FIELD_MANAGER, timeout=httpx2.Timeout(_TIMEOUT_SECONDS))
+    return Cluster(client, namespace)
+
+
+def _read_config(kubeconfig: str | None) -> KubeConfig:
+    if kubeconfig and "\n" in kubeconfig:
+        return KubeConfig.from_dict(yaml.safe_load(kubeconfig))
+    if kubeconfig:
+        return KubeConfig.from_file(kubeconfig)
+    if "KUBECONFIG" in os.environ:
+        return KubeConfig.from_file(os.environ["KUBECONFIG"].split(os.pathsep)[0])
+    return KubeConfig.from_env(default_config=Path("~/.kube/config"))
+
+
+@contextmanager
+def explained(action: str) -> Iterator[None]:
+    """Turn failures of the API into errors that say what was attempted and what to do."""
+    try:
+        yield
+    except ApiError as error:
+        raise _explain(action, error) from None
+    except httpx2.HTTPError as error:
+        raise UnreachableError(
+            f"could not {action}: the Kubernetes API did not answer ({type(error).__name__}); check the cluster"
+        ) from None
+
+
+def _explain(action: str, error: ApiError) -> CatalyxDrError:
+    code, message = error.status.code or 0, error.status.message or "no message"
+    if code == 403:
+        return RefusedError(f"not allowed to {action}: {message}; grant this to the identity in use")
+    if code == 404:
+        return MissingError(f"could not {action}: {message}")
+    if code >= 500 or code == 429:
+        return UnreachableError(f"could not {action}: the Kubernetes API answered {code}: {message}")
+    return RefusedError(f"could not {action}: {message}")
+
+
+@contextmanager
+def _gone_is_fine() -> Iterator[None]:
+    try:
+        yield
+    except ApiError as error:
+        if error.status.code != 404:
+            raise

@@ -1,0 +1,90 @@
+"""How every operation reports: one line a phase on the log, the same in its record."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from catalyx_dr.adapters.records import RecordStore
+from catalyx_dr.model.errors import CatalyxDrError
+from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+
+
+class Progress:
+    """One run in progress. Made by `reporting`; enter `phase` for each step."""
+
+    def __init__(self, record: Record, store: RecordStore, now: Callable[[], datetime]) -> None:
+        self.record = record
+        self._store = store
+        self._now = now
+
+    def phase(self, name: str, percent: int) -> None:
+        """Enter a phase; `percent` of the whole is done before it."""
+        self._keep(phase=name, percent=percent)
+        print(f"{self._label}: {percent:3d} % {name}", flush=True)  # noqa: T201 - the job's log is its voice
+
+    def note(self, message: str) -> None:
+        """Say something that is no phase."""
+        print(f"{self._label}: {message}", flush=True)  # noqa: T201
+
+    def complete(
+        self,
+        message: str,
+        *,
+        size: int = 0,
+        locations: tuple[str, ...] = (),
+        details: dict[str, JsonValue] | None = None,
+    ) -> Record:
+        """End the run as proven."""
+        self._keep(
+            status=RecordStatus.COMPLETED,
+            phase="completed",
+            percent=100,
+            finished=self._now(),
+            message=message,
+            bytes=size,
+            locations=locations,
+            details=details or {},
+        )
+        self.note(f"completed: {message}")
+        return self.record
+
+    def fail(self, message: str) -> None:
+        """End the run as failed, in the phase it was in."""
+        self._keep(status=RecordStatus.FAILED, finished=self._now(), message=message)
+        self.note(f"failed in phase {self.record.phase!r}: {message}")
+
+    @property
+    def _label(self) -> str:
+        return f"{self.record.kind} {self.record.validator}/{self.record.identifier}"
+
+    def _keep(self, **changes: object) -> None:
+        self.record = self.record.model_copy(update=changes)
+        self._store.save(self.record)
+
+
+@contextmanager
+def reporting(
+    kind: RecordKind, identifier: str, validator: str, store: RecordStore, now: Callable[[], datetime]
+) -> Iterator[Progress]:
+    """Keep a record from the first phase on; any error is recorded with its phase and raised again."""
+    record = Record(
+        kind=kind,
+        identifier=identifier,
+        validator=validator,
+        status=RecordStatus.RUNNING,
+        phase="started",
+        started=now(),
+    )
+    progress = Progress(record, store, now)
+    progress.phase("started", 0)
+    try:
+        yield progress
+    except CatalyxDrError as error:
+        progress.fail(str(error))
+        raise
+    except Exception as error:
+        # The text of an unexpected error may hold anything; its type tells enough for a record.
+        progress.fail(f"unexpected {type(error).__name__}; see the job's log")
+        raise
