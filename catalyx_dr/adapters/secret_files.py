@@ -15,7 +15,7 @@ class SecretFiles:
     root: Path = MOUNT_PATH
 
     def read(self, secret: str, key: str) -> str:
-        """Value of one key without a final newline; raises RefusedError that names the Secret and key, never a value."""
+        """Value of one key without a final newline; raises RefusedError that names Secret and key, never a value."""
         return self.read_bytes(secret, key).decode().rstrip("\n")
 
     def read_bytes(self, secret: str, key: str) -> bytes:

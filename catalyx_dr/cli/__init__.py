@@ -1,0 +1,40 @@
+"""`catalyx-dr`: what scheduled jobs run, and what people type."""
+
+import sys
+
+import click
+import typer
+
+from catalyx_dr.cli import history, in_cluster, run
+from catalyx_dr.model.errors import CatalyxDrError, RefusedError, SpecError
+
+app = typer.Typer(
+    name="catalyx-dr",
+    help="Backup and disaster recovery of Canton Network validators.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for module in (in_cluster, run, history):
+    module.register(app)
+
+
+def main() -> None:
+    """Run one command. Exit code 0: done; 1: failed; 2: refused before anything was touched, or wrong usage."""
+    try:
+        code = app(standalone_mode=False)
+    except (RefusedError, SpecError) as error:
+        _end(error, 2)
+    except CatalyxDrError as error:
+        _end(error, 1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end(error: CatalyxDrError, code: int) -> None:
+    print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command's voice
+    sys.exit(code)

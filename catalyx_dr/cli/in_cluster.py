@@ -1,0 +1,103 @@
+"""Commands that the Jobs in the cluster run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from catalyx_dr.adapters.cluster import Cluster, connect
+from catalyx_dr.adapters.records import ClusterRecords
+from catalyx_dr.model.errors import SpecError
+from catalyx_dr.model.validator_spec import ValidatorSpec
+from catalyx_dr.operations.backup import back_up
+from catalyx_dr.operations.dump_identities import dump_identities
+from catalyx_dr.operations.ensure_bucket import ensure_bucket
+from catalyx_dr.operations.import_identities import ImportOrder, import_identities
+from catalyx_dr.operations.restore import RestoreOrder, restore
+from catalyx_dr.operations.surroundings import Surroundings
+
+SpecFile = Annotated[Path, typer.Option("--spec", help="ValidatorSpec as JSON")]
+_SPEC_PATH = Path("/etc/catalyx-dr/validator.json")
+IdentityFile = Annotated[Path | None, typer.Option(help="File with the private age identity")]
+Request = Annotated[str, typer.Option("--request", help="Request id; the same request never runs twice")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for name, command in (
+        ("backup", backup),
+        ("dump-identities", dump),
+        ("ensure-bucket", bucket),
+        ("restore", restore_databases),
+        ("import-identities", import_dump),
+    ):
+        app.command(name, rich_help_panel="In the cluster")(command)
+
+
+def backup(spec: SpecFile = _SPEC_PATH) -> None:
+    """Capture both databases in order, prove, publish, export, prune."""
+    validator, cluster = _read(spec)
+    back_up(validator, _surroundings(cluster))
+
+
+def dump(spec: SpecFile = _SPEC_PATH) -> None:
+    """Fetch, validate and keep an identity dump."""
+    validator, cluster = _read(spec)
+    dump_identities(validator, _surroundings(cluster), cluster)
+
+
+def bucket(spec: SpecFile = _SPEC_PATH) -> None:
+    """Make the bucket of an S3-compatible store as declared."""
+    validator, cluster = _read(spec)
+    ensure_bucket(validator, _surroundings(cluster))
+
+
+def restore_databases(
+    set_id: Annotated[str, typer.Option("--set", help="Backup set id, or latest")],
+    request: Request,
+    source: Annotated[str, typer.Option(help="volume or bucket")] = "volume",
+    age_identity_file: IdentityFile = None,
+    spec: SpecFile = _SPEC_PATH,
+) -> None:
+    """Restore both databases beside the present ones, prove them, and swap."""
+    validator, cluster = _read(spec)
+    order = RestoreOrder(set_id=set_id, request_id=request, source=source, age_identity_file=age_identity_file)
+    restore(validator, order, _surroundings(cluster), cluster)
+
+
+def import_dump(
+    dump_id: Annotated[str, typer.Option("--dump", help="Identity dump id, or latest")],
+    request: Request,
+    new_identifier: Annotated[str, typer.Option(help="Participant identifier never used before")],
+    source: Annotated[str, typer.Option(help="cluster or bucket")] = "cluster",
+    apply: Annotated[str, typer.Option(help="workload or print")] = "workload",
+    age_identity_file: IdentityFile = None,
+    spec: SpecFile = _SPEC_PATH,
+) -> None:
+    """Re-onboard the validator's party with a new participant from an identity dump."""
+    validator, cluster = _read(spec)
+    order = ImportOrder(
+        dump_id=dump_id,
+        request_id=request,
+        source=source,
+        new_identifier=new_identifier,
+        apply=apply,
+        age_identity_file=age_identity_file,
+    )
+    import_identities(validator, order, _surroundings(cluster), cluster)
+
+
+def _read(path: Path) -> tuple[ValidatorSpec, Cluster]:
+    try:
+        spec = ValidatorSpec.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise SpecError(f"{path} is not there; mount the ConfigMap catalyx-dr-<validator>, or give --spec") from None
+    except ValidationError as error:
+        faults = "\n".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise SpecError(f"{path} is no valid validator specification:\n{faults}") from None
+    return spec, connect(spec.namespace)
+
+
+def _surroundings(cluster: Cluster) -> Surroundings:
+    return Surroundings(records=ClusterRecords(cluster))
