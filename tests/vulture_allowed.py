@@ -1,0 +1,1 @@
+"""Names that are used by a library, not by our own code; dead-code analysis cannot see that."""
