@@ -1,7 +1,7 @@
 """A whole stack: environment, validators, and the recoveries that are asked for."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -9,6 +9,7 @@ from catalyx_dr.model.capture_id import PATTERN as CAPTURE_ID_PATTERN
 from catalyx_dr.model.spec import KubernetesName, SecretKey, Spec
 from catalyx_dr.model.validator_spec import ValidatorSpec
 
+FindingId = Annotated[str, StringConstraints(pattern=r"^DR[0-9]{3}$")]
 RequestId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
 Selector = Annotated[str, StringConstraints(pattern=rf"^latest$|{CAPTURE_ID_PATTERN}")]
 
@@ -39,18 +40,18 @@ class RecoveryRequest(Spec):
         default=None, description="Secret with the private age identity; needed only to read from the bucket"
     )
 
+    @model_validator(mode="after")
+    def _identity_for_bucket(self) -> Self:
+        if self.source == "bucket" and self.age_identity is None:
+            raise ValueError("ageIdentity is required to read from the bucket; name the Secret and key that hold it")
+        return self
+
 
 class RestoreRequest(RecoveryRequest):
     """Restore the databases of a validator from a backup set."""
 
     source: Literal["volume", "bucket"] = "volume"
     set: Selector
-
-    @model_validator(mode="after")
-    def _identity_for_bucket(self) -> "RestoreRequest":
-        if self.source == "bucket" and self.age_identity is None:
-            raise ValueError("ageIdentity is required to restore from the bucket; name the Secret and key that hold it")
-        return self
 
 
 class IdentityImportRequest(RecoveryRequest):
@@ -68,9 +69,9 @@ class IdentityImportRequest(RecoveryRequest):
 class Waiver(Spec):
     """A policy finding lowered to a warning, with the reason that the review shows."""
 
-    finding: str = Field(pattern=r"^DR[0-9]{3}$")
-    validator: KubernetesName
-    reason: str = Field(min_length=10)
+    finding: FindingId
+    validator: KubernetesName | None = Field(default=None, description="Absent: wherever the finding appears")
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=10)]
 
 
 class EnvironmentSpec(Spec):
@@ -82,6 +83,7 @@ class EnvironmentSpec(Spec):
     restore: RestoreRequest | None = None
     identity_import: IdentityImportRequest | None = None
     waivers: tuple[Waiver, ...] = ()
+    raised: tuple[FindingId, ...] = Field(default=(), description="Warnings that are errors in this stack")
 
     @model_validator(mode="after")
     def _names_fit(self) -> "EnvironmentSpec":
@@ -92,6 +94,11 @@ class EnvironmentSpec(Spec):
         for field, request in (("restore", self.restore), ("identityImport", self.identity_import)):
             if request is not None and request.validator not in names:
                 raise ValueError(f"{field}.validator is {request.validator!r}; allowed: {', '.join(sorted(names))}")
+        for place, waiver in enumerate(self.waivers):
+            if waiver.validator is not None and waiver.validator not in names:
+                raise ValueError(
+                    f"waivers[{place}].validator is {waiver.validator!r}; allowed: {', '.join(sorted(names))}"
+                )
         return self
 
     def validator(self, name: str) -> ValidatorSpec:

@@ -1,8 +1,8 @@
-"""What all specifications share: frozen, unknown fields refused, camelCase in files."""
+"""What all specifications share: frozen, unknown fields refused, camelCase in files, strict numbers and flags."""
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Strict, StringConstraints
 from pydantic.alias_generators import to_camel
 
 
@@ -13,6 +13,16 @@ class Spec(BaseModel):
         frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, serialize_by_alias=True
     )
 
+
+def _refuse_lookalikes(value: object) -> object:
+    if isinstance(value, bool | str):
+        raise ValueError(f"{value!r} is no whole number; write digits without quotes")
+    return value
+
+
+# A quoted number or `true` is a slip in a stack file; 7.0 is not, since engines hand numbers over as floats.
+WholeNumber = Annotated[int, BeforeValidator(_refuse_lookalikes)]
+Flag = Annotated[bool, Strict()]
 
 # RFC 1123 label, as Kubernetes wants for most names.
 KubernetesName = Annotated[

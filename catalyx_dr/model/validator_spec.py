@@ -4,12 +4,12 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PositiveInt, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from catalyx_dr.model.duration import Duration
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.schedule import Schedule, check_cron, check_time_zone
-from catalyx_dr.model.spec import KubernetesName, SecretKey, Spec
+from catalyx_dr.model.spec import Flag, KubernetesName, SecretKey, Spec, WholeNumber
 
 Cron = Annotated[str, AfterValidator(check_cron)]
 TimeZone = Annotated[str, AfterValidator(check_time_zone)]
@@ -29,7 +29,7 @@ class DatabaseServer(Spec):
     """A PostgreSQL server; the user owns the databases and has CREATEDB, never needs to be superuser."""
 
     host: str
-    port: int = Field(default=5432, ge=1, le=65535)
+    port: WholeNumber = Field(default=5432, ge=1, le=65535)
     user: str = "cnadmin"
     password: SecretKey = SecretKey(name="postgres-secrets", key="postgresPassword")
     maintenance_database: DatabaseName = "cantonnet"
@@ -131,13 +131,13 @@ Target = Annotated[SpliceHelmTarget | CustomResourceTarget, Field(discriminator=
 class Retention(Spec):
     """What is kept; counts look at proven captures only, and a capture is kept when any rule keeps it."""
 
-    keep: PositiveInt = Field(description="Newest proven captures to keep: the vendor's Max Backup Number")
+    keep: WholeNumber = Field(ge=1, description="Newest proven captures to keep: the vendor's Max Backup Number")
     within: Duration | None = Field(default=None, description="Also keep everything younger than this")
-    daily: int = Field(default=0, ge=0, description="Also keep the newest of each of this many days")
-    weekly: int = Field(default=0, ge=0)
-    monthly: int = Field(default=0, ge=0)
-    yearly: int = Field(default=0, ge=0)
-    floor: PositiveInt = Field(default=1, description="Proven captures that no rule may ever remove")
+    daily: WholeNumber = Field(default=0, ge=0, description="Also keep the newest of each of this many days")
+    weekly: WholeNumber = Field(default=0, ge=0)
+    monthly: WholeNumber = Field(default=0, ge=0)
+    yearly: WholeNumber = Field(default=0, ge=0)
+    floor: WholeNumber = Field(ge=1, default=1, description="Proven captures that no rule may ever remove")
 
 
 class BackupVolume(Spec):
@@ -145,8 +145,11 @@ class BackupVolume(Spec):
 
     storage_class: KubernetesName
     retention: Retention
-    headroom_percent: int = Field(default=20, ge=0, le=1000)
-    limit: Quantity | None = None
+    headroom_percent: WholeNumber = Field(default=20, ge=0, le=1000)
+    limit: Quantity | None = Field(default=None, description="The volume never grows beyond this")
+    encrypted_at_rest: Flag = Field(
+        default=False, description="The storage class encrypts its disks; sets on the volume hold private keys in clear"
+    )
 
 
 class ObjectLock(Spec):
@@ -197,7 +200,7 @@ class CaptureSchedule(Spec):
 
     cron: Cron
     time_zone: TimeZone = "Etc/UTC"
-    suspend: bool = False
+    suspend: Flag = False
     recovery_point: Duration | None = Field(default=None, description="Alert when the newest proven capture is older")
     deadline: Duration = Field(default=timedelta(hours=6), description="A run that takes longer is ended")
 
@@ -212,8 +215,10 @@ class DatabaseBackup(CaptureSchedule):
 
     volume: BackupVolume | None = None
     bucket: BackupBucket | None = None
-    parallel_jobs: int = Field(default=2, ge=1, le=64, description="Parallel dump and restore jobs per database")
-    compression_level: int = Field(default=3, ge=1, le=19, description="zstd level")
+    parallel_jobs: WholeNumber = Field(
+        default=2, ge=1, le=64, description="Parallel dump and restore jobs per database"
+    )
+    compression_level: WholeNumber = Field(default=3, ge=1, le=19, description="zstd level")
     scratch: Quantity | None = Field(default=None, description="Limit of the working space when there is no volume")
 
     @model_validator(mode="after")
@@ -243,7 +248,7 @@ class ValidatorSpec(Spec):
     namespace: KubernetesName
     party_hint: PartyHint
     node_identifier: str = Field(min_length=1)
-    migration_id: int = Field(default=0, ge=0)
+    migration_id: WholeNumber = Field(default=0, ge=0)
     databases: Databases
     api: ValidatorApi = ValidatorApi()
     workloads: tuple[Workload, ...] = (Workload(name="validator-app"), Workload(name="participant"))
@@ -252,7 +257,7 @@ class ValidatorSpec(Spec):
     identity_dump: IdentityDumps | None = None
     encryption: Encryption | None = None
     participant_pruning_retention: Duration | None = None
-    external_kms: bool = Field(default=False, description="The participant's keys are held by an external KMS")
+    external_kms: Flag = Field(default=False, description="The participant's keys are held by an external KMS")
     service_account_annotations: dict[str, str] = Field(default_factory=dict)
     replaced_databases_keep: Duration = Field(
         default=timedelta(days=7), description="How long a restore keeps the databases it replaced"

@@ -1,0 +1,228 @@
+"""Defaults of an environment, and how a stack file is read over them (vendor guide, Best Practices; domain 1.1)."""
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from catalyx_dr.model.duration import format_duration
+from catalyx_dr.model.environment_spec import Environment, EnvironmentSpec
+from catalyx_dr.model.errors import SpecError
+from catalyx_dr.model.quantity import Quantity
+from catalyx_dr.model.schedule import Schedule
+from catalyx_dr.rules import spec_faults
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What an environment supplies where a stack file is silent; ranges are for the policy."""
+
+    backup_cron: str
+    backup_deadline: timedelta
+    volume_keep: int
+    bucket_keep: int
+    dump_cron: str
+    dump_keep: int
+    fewest_backups: int
+    most_backups: int | None
+    fewest_dumps: int
+
+
+DUMP_DEADLINE = timedelta(hours=1)
+
+# Frequencies and numbers are the vendor's; critical adds Canton's "at least every 4 hours" and the vendor's 30+ dumps.
+DEFAULTS: Mapping[Environment, Defaults] = {
+    Environment.DEVELOPMENT: Defaults(
+        backup_cron="0 0 * * *",
+        backup_deadline=timedelta(hours=6),
+        volume_keep=5,
+        bucket_keep=5,
+        dump_cron="0 0 * * 0",
+        dump_keep=5,
+        fewest_backups=3,
+        most_backups=5,
+        fewest_dumps=1,
+    ),
+    Environment.STAGING: Defaults(
+        backup_cron="0 */12 * * *",
+        backup_deadline=timedelta(hours=6),
+        volume_keep=7,
+        bucket_keep=14,
+        dump_cron="0 0 * * *",
+        dump_keep=7,
+        fewest_backups=3,
+        most_backups=30,
+        fewest_dumps=3,
+    ),
+    Environment.PRODUCTION: Defaults(
+        backup_cron="0 */6 * * *",
+        backup_deadline=timedelta(hours=5),
+        volume_keep=7,
+        bucket_keep=30,
+        dump_cron="0 0 * * *",
+        dump_keep=14,
+        fewest_backups=7,
+        most_backups=30,
+        fewest_dumps=14,
+    ),
+    Environment.CRITICAL: Defaults(
+        backup_cron="0 */4 * * *",
+        backup_deadline=timedelta(hours=3),
+        volume_keep=12,
+        bucket_keep=60,
+        dump_cron="0 0 * * *",
+        dump_keep=30,
+        fewest_backups=7,
+        most_backups=None,
+        fewest_dumps=30,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Override:
+    """A value of the stack file that differs from the default; texts as a stack file writes them."""
+
+    path: str
+    value: str
+    default: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.value} (default {self.default})"
+
+
+def load_environment(raw: Mapping[str, Any]) -> EnvironmentSpec:
+    """Read a stack's configuration (keys without `catalyx-dr:`) over its environment's defaults.
+
+    A validator without `backup` or `identityDump` stays without: a default cannot invent a destination, and the
+    policy reports the missing half (DR001). Inside a block, cron, deadline, recovery point and retention are filled.
+    Raises SpecError with one line a fault.
+    """
+    document = {key: value for key, value in deepcopy(dict(raw)).items() if value is not None}
+    faults = list(_empty_blocks(document))
+    environment = _environment(document)
+    if environment is not None:
+        _fill(document, DEFAULTS[environment])
+    try:
+        spec = EnvironmentSpec.model_validate(document, by_alias=True, by_name=False)
+    except ValidationError as error:
+        told = {fault.split(": ")[0] for fault in faults}
+        more = spec_faults.faults(error, EnvironmentSpec, document)
+        faults += [fault for fault in more if fault.split(": ")[0] not in told]
+    if faults:
+        raise SpecError("\n".join(dict.fromkeys(faults))) from None
+    return spec
+
+
+def overrides(spec: EnvironmentSpec) -> tuple[Override, ...]:
+    """What the stack sets differently from its environment's defaults, in backups and identity dumps."""
+    found: list[Override] = []
+    for place, validator in enumerate(spec.validators):
+        for block in ("backup", "identity_dump"):
+            part = getattr(validator, block)
+            if part is None:
+                continue
+            alias = type(validator).model_fields[block].alias or block  # as the file writes it
+            bare = {alias: _shape(part)}
+            _fill_validator(bare, DEFAULTS[spec.environment])
+            found += _differences(part, bare[alias], f"validators[{place}].{alias}")
+    return tuple(found)
+
+
+def _environment(document: Mapping[str, Any]) -> Environment | None:
+    try:
+        return Environment(document.get("environment", ""))
+    except ValueError:
+        return None
+
+
+def _fill(document: dict[str, Any], defaults: Defaults) -> None:
+    validators = document.get("validators")
+    for validator in validators if isinstance(validators, list | tuple) else ():
+        if isinstance(validator, dict):
+            _fill_validator(validator, defaults)
+
+
+def _fill_validator(validator: dict[str, Any], defaults: Defaults) -> None:
+    backup = validator.get("backup")
+    if isinstance(backup, dict):
+        _fill_schedule(backup, defaults.backup_cron, defaults.backup_deadline)
+        for destination, keep in (("volume", defaults.volume_keep), ("bucket", defaults.bucket_keep)):
+            if isinstance(backup.get(destination), dict):
+                _fill_keep(backup[destination], keep)
+    dumps = validator.get("identityDump")
+    if isinstance(dumps, dict):
+        _fill_schedule(dumps, defaults.dump_cron, DUMP_DEADLINE)
+        _fill_keep(dumps, defaults.dump_keep)
+
+
+def _fill_keep(holder: dict[str, Any], keep: int) -> None:
+    retention = holder.setdefault("retention", {})
+    if isinstance(retention, dict):
+        retention.setdefault("keep", keep)
+
+
+def _fill_schedule(block: dict[str, Any], cron: str, deadline: timedelta) -> None:
+    """Fill cron, and what follows from it: the recovery point is its largest gap, a deadline ends before the next run.
+
+    A schedule that is wrong, or never runs, is left for validation and the policy to report.
+    """
+    block.setdefault("cron", cron)
+    now = datetime.now(UTC)
+    try:
+        schedule = Schedule(block["cron"], block.get("timeZone", "Etc/UTC"))
+        largest, smallest = schedule.largest_gap(now), schedule.smallest_gap(now)
+    except (ValueError, TypeError, AttributeError):
+        return
+    block.setdefault("recoveryPoint", format_duration(largest))
+    block.setdefault("deadline", format_duration(min(deadline, smallest)))
+
+
+def _empty_blocks(document: Mapping[str, Any]) -> Iterator[str]:
+    """A key with nothing under it is neither absent nor filled; say so instead of guessing."""
+    validators = document.get("validators")
+    for place, validator in enumerate(validators if isinstance(validators, list | tuple) else ()):
+        if not isinstance(validator, dict):
+            continue
+        blocks: list[tuple[str, dict[str, Any]]] = [("", validator)]
+        while blocks:
+            prefix, block = blocks.pop(0)
+            for key in [key for key, value in block.items() if value is None]:
+                del block[key]
+                yield (
+                    f"validators[{place}].{prefix}{key}: found nothing; write a value, {{}} for the defaults, "
+                    "or leave the key out"
+                )
+            blocks += [(f"{prefix}{key}.", value) for key, value in block.items() if isinstance(value, dict)]
+
+
+def _shape(part: BaseModel) -> dict[str, Any]:
+    """The nested blocks of a specification without any value, to be filled by defaults."""
+    return {
+        field.alias or name: _shape(getattr(part, name))
+        for name, field in type(part).model_fields.items()
+        if isinstance(getattr(part, name), BaseModel)
+    }
+
+
+def _differences(part: BaseModel, defaults: Mapping[str, Any], path: str) -> Iterator[Override]:
+    for name, field in type(part).model_fields.items():
+        alias = field.alias or name
+        value = getattr(part, name)
+        if isinstance(value, BaseModel):
+            yield from _differences(value, defaults.get(alias, {}), f"{path}.{alias}")
+            continue
+        default = defaults.get(alias, None if field.is_required() else field.default)
+        if default is not None and value is not None and _text(value) != _text(default):
+            yield Override(f"{path}.{alias}", _text(value), _text(default))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    if isinstance(value, Quantity):
+        return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
