@@ -92,6 +92,7 @@ class IdentityDumpMetadata(Spec):
     splice_version: str | None
     key_kind: KeyKind
     key_count: int
+    key_set_mark: str | None = Field(default=None, description="Changes with the set of keys; tells nothing of a key")
     taken: AwareDatetime
     bytes: int
     sha256: str
