@@ -87,6 +87,7 @@ class IdentityDumpMetadata(Spec):
     namespace: str
     participant_id: str
     party_hint: str
+    party_id: str | None = Field(default=None, description="Party of the validator's operator when it was taken")
     node_identifier: str
     migration_id: int
     splice_version: str | None

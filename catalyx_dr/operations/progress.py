@@ -28,6 +28,10 @@ class Progress:
         """Say something that is no phase."""
         print(f"{self._label}: {message}", flush=True)  # noqa: T201
 
+    def remember(self, **details: JsonValue) -> None:
+        """Keep details at once, so that they are there when the run fails later."""
+        self._keep(details={**self.record.details, **details})
+
     def complete(
         self,
         message: str,
@@ -45,7 +49,7 @@ class Progress:
             message=message,
             bytes=size,
             locations=locations,
-            details=details or {},
+            details={**self.record.details, **(details or {})},
         )
         self.note(f"completed: {message}")
         return self.record

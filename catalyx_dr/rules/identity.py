@@ -30,14 +30,17 @@ def read_dump(content: bytes) -> IdentityDump:
         ) from None
 
 
-def describe_dump(spec: ValidatorSpec, dump: IdentityDump, content: bytes, taken: datetime) -> IdentityDumpMetadata:
-    """Metadata of a dump of the validator `spec`, received at `taken` as `content`."""
+def describe_dump(
+    spec: ValidatorSpec, dump: IdentityDump, content: bytes, party_id: str, taken: datetime
+) -> IdentityDumpMetadata:
+    """Metadata of a dump of the validator `spec` and its operator `party_id`, received at `taken` as `content`."""
     return IdentityDumpMetadata(
         dump_id=capture_id(taken),
         validator=spec.name,
         namespace=spec.namespace,
         participant_id=dump.id,
         party_hint=spec.party_hint,
+        party_id=party_id,
         node_identifier=spec.node_identifier,
         migration_id=spec.migration_id,
         splice_version=dump.version,
@@ -102,6 +105,21 @@ def changes(
 def identifier_of(participant_id: str) -> str:
     """Identifier part of `PAR::identifier::fingerprint`."""
     return participant_id.split("::")[1]
+
+
+def check_party(spec: ValidatorSpec, party_id: str) -> None:
+    """Raise UnprovenError when the validator's operator party was not made under the declared hint."""
+    hint = party_id.split("::")[0]
+    if hint != spec.party_hint:
+        raise UnprovenError(
+            f"the validator at {spec.api.url} is party {party_id!r}, the stack says partyHint: {spec.party_hint}; "
+            "correct partyHint or api.url, since an import with the wrong hint would ask for another party"
+        )
+
+
+def expected_party(metadata: IdentityDumpMetadata) -> str:
+    """Party that an import of the dump must bring back: its hint in the namespace of its keys."""
+    return metadata.party_id or f"{metadata.party_hint}::{fingerprint_of(metadata.participant_id)}"
 
 
 def fingerprint_of(participant_id: str) -> str:
