@@ -1,0 +1,78 @@
+"""Which capture a recovery uses, and the age that Canton allows."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from catalyx_dr.model.capture import Capture
+from catalyx_dr.model.errors import RefusedError
+from catalyx_dr.rules.recovery import age_verdict, choose
+from catalyx_dr.rules.verdict import Outcome
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+HISTORY = (
+    Capture.named("20261124t060000z", proven=False),
+    Capture.named("20261124t000000z"),
+    Capture.named("20261123t180000z"),
+)
+
+
+def test_latest_is_the_newest_proven_one() -> None:
+    assert choose(HISTORY, "latest").identifier == "20261124t000000z"
+    assert choose(reversed(HISTORY), "latest").identifier == "20261124t000000z"
+
+
+def test_latest_before_a_moment() -> None:
+    assert choose(HISTORY, "latest", before=datetime(2026, 11, 24, tzinfo=UTC)).identifier == "20261123t180000z"
+
+
+@pytest.mark.parametrize(
+    ("selector", "message"),
+    [
+        (
+            "20261124t060000z",
+            "backup set 20261124t060000z was never proven and cannot be used; "
+            "available: 20261124t000000z, 20261123t180000z",
+        ),
+        (
+            "20200101t000000z",
+            "there is no backup set 20200101t000000z; available: 20261124t000000z, 20261123t180000z",
+        ),
+        (
+            "yesterday",
+            "'yesterday' names no backup set; write latest or an id; available: 20261124t000000z, 20261123t180000z",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_what_there_is(selector: str, message: str) -> None:
+    with pytest.raises(RefusedError) as error:
+        choose(HISTORY, selector)
+    assert str(error.value) == message
+
+
+def test_nothing_proven() -> None:
+    with pytest.raises(RefusedError, match="there is no proven identity dump; no proven one is available"):
+        choose(HISTORY[:1], "latest", kind="identity dump")
+
+
+def test_a_long_list_is_cut() -> None:
+    many = [Capture.named(f"202611{day:02}t000000z") for day in range(1, 20)]
+    with pytest.raises(RefusedError, match="20261110t000000z and 9 older"):
+        choose(many, "20200101t000000z")
+
+
+@pytest.mark.parametrize(
+    ("age", "outcome"),
+    [
+        (timedelta(hours=4), Outcome.PASS),
+        (timedelta(days=25), Outcome.PASS),
+        (timedelta(days=26), Outcome.WARNING),
+        (timedelta(days=30), Outcome.WARNING),
+        (timedelta(days=30, seconds=1), Outcome.REFUSAL),
+        (timedelta(hours=-1), Outcome.WARNING),
+    ],
+)
+def test_age_against_thirty_days(age: timedelta, outcome: Outcome) -> None:
+    verdict = age_verdict(NOW - age, NOW)
+    assert verdict.outcome is outcome
+    assert bool(verdict.remedy) == (outcome is not Outcome.PASS)
