@@ -1,0 +1,235 @@
+"""Take an identity dump: fetch, validate, keep in the cluster, export encrypted, prune, record (domain 1.3)."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import JsonValue, ValidationError
+
+from catalyx_dr.adapters.bucket_identities import BucketIdentities
+from catalyx_dr.adapters.bucket_store import BucketStore
+from catalyx_dr.adapters.cluster import Cluster
+from catalyx_dr.adapters.encryption import check_recipients
+from catalyx_dr.adapters.identity_secrets import create_dump, delete_dump
+from catalyx_dr.adapters.keycloak import MachineLogin, machine_token
+from catalyx_dr.adapters.records import RecordStore
+from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.adapters.validator_api import ValidatorClient
+from catalyx_dr.model.capture import Capture
+from catalyx_dr.model.capture_id import capture_id
+from catalyx_dr.model.errors import CatalyxDrError, RefusedError
+from catalyx_dr.model.identity_dump import IdentityDumpMetadata
+from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.model.validator_spec import Retention, ValidatorSpec
+from catalyx_dr.operations.progress import Progress, reporting
+from catalyx_dr.operations.surroundings import Surroundings
+from catalyx_dr.rules.identity import (
+    changes,
+    check_party,
+    check_secret_size,
+    describe_dump,
+    of_the_same_keys,
+    read_dump,
+)
+from catalyx_dr.rules.retention import removals, report
+
+IN_CLUSTER, IN_BUCKET = "cluster", "bucket"
+_METADATA, _FLAGS = "metadata", "flags"
+_FAILED_RECORDS_KEPT = 10
+
+
+def dump_identities(spec: ValidatorSpec, surroundings: Surroundings, cluster: Cluster) -> Record:
+    """Take one dump; it is published whole or not at all, and the last good one stays until this one is.
+
+    Raises RefusedError, UnreachableError or UnprovenError; the record tells the phase.
+    """
+    taken = surroundings.now()
+    with reporting(
+        RecordKind.IDENTITY_DUMP, capture_id(taken), spec.name, surroundings.records, surroundings.now
+    ) as progress:
+        if spec.identity_dump is None:
+            raise RefusedError(f"validator {spec.name!r} has no identityDump; declare its cron and retention")
+        bucket = _bucket(spec, surroundings.secrets)
+        previous = known_dumps(surroundings.records, spec.name)
+
+        progress.phase("token", 5)
+        token = machine_token(machine_login(spec, surroundings.secrets))
+        progress.phase("fetch", 20)
+        client = ValidatorClient(spec.api.url)
+        party = client.validator_user().party_id
+        content = client.identities(token)
+
+        progress.phase("validate", 40)
+        dump = read_dump(content)
+        check_party(spec, party)
+        metadata = describe_dump(spec, dump, content, party, taken)
+        check_secret_size(content, metadata.model_dump_json().encode())
+        flags = changes(metadata, previous[0] if previous else None, spec)
+        for flag in flags:
+            progress.note(f"attention: {flag}")
+
+        progress.phase("publish", 55)
+        locations = (IN_CLUSTER,) if bucket is None else (IN_CLUSTER, IN_BUCKET)
+        details: dict[str, JsonValue] = {_METADATA: metadata.model_dump(mode="json"), _FLAGS: [*flags]}
+        # Nothing but the record finds the Secret again, because the job may not list Secrets.
+        with _published(cluster, bucket, metadata, content):
+            done = progress.complete(
+                _message(metadata, locations, flags), size=metadata.bytes, locations=locations, details=details
+            )
+    _prune(spec, surroundings, cluster, bucket, metadata, progress)
+    return done
+
+
+def machine_login(spec: ValidatorSpec, secrets: SecretFiles) -> MachineLogin:
+    """Client credentials of the validator's admin API from the mounted Secret."""
+    declared = spec.api.credentials
+    return MachineLogin(
+        url=secrets.read(declared.secret, declared.url_key),
+        client_id=secrets.read(declared.secret, declared.client_id_key),
+        client_secret=secrets.read(declared.secret, declared.client_secret_key),
+        audience=declared.audience,
+        scope=declared.scope,
+    )
+
+
+def known_dumps(records: RecordStore, validator: str) -> list[IdentityDumpMetadata]:
+    """Metadata of every proven dump that the records know, newest first."""
+    return [metadata for record in _proven(records, validator) if (metadata := metadata_of(record)) is not None]
+
+
+def metadata_of(record: Record) -> IdentityDumpMetadata | None:
+    """Metadata that the record of a dump holds; None when it holds none that can be read."""
+    try:
+        return IdentityDumpMetadata.model_validate(record.details.get(_METADATA))
+    except ValidationError:
+        return None
+
+
+def identities_in_bucket(spec: ValidatorSpec, secrets: SecretFiles) -> BucketIdentities | None:
+    """Where the validator's dumps are in its bucket; None when it has no bucket."""
+    if spec.backup is None or spec.backup.bucket is None:
+        return None
+    return BucketIdentities(BucketStore.reach(spec.backup.bucket, secrets), spec.object_prefix)
+
+
+def _bucket(spec: ValidatorSpec, secrets: SecretFiles) -> BucketIdentities | None:
+    bucket = identities_in_bucket(spec, secrets)
+    if bucket is not None:
+        check_recipients(spec.encryption.recipients if spec.encryption else ())
+        bucket.store.check()
+    return bucket
+
+
+@contextmanager
+def _published(
+    cluster: Cluster, bucket: BucketIdentities | None, metadata: IdentityDumpMetadata, content: bytes
+) -> Iterator[None]:
+    """Keep the dump everywhere, or nowhere when that or the body fails; what lists it in the bucket is written last."""
+    with ExitStack() as undo:
+        if bucket is not None:
+            undo.callback(_quietly, lambda: bucket.remove(metadata.dump_id))
+            bucket.put_content(metadata, content)
+        create_dump(cluster, content, metadata)
+        undo.callback(_quietly, lambda: delete_dump(cluster, metadata.validator, metadata.dump_id))
+        if bucket is not None:
+            bucket.publish(metadata)
+        yield
+        undo.pop_all()
+
+
+def _quietly(action: Callable[[], object]) -> None:
+    """Undo as far as possible: the fault that led here is the one to report."""
+    with _ignored():
+        action()
+
+
+@contextmanager
+def _ignored() -> Iterator[None]:
+    try:
+        yield
+    except CatalyxDrError:
+        return
+
+
+def _message(metadata: IdentityDumpMetadata, locations: tuple[str, ...], flags: tuple[str, ...]) -> str:
+    text = (
+        f"{metadata.participant_id}, {metadata.key_count} keys ({metadata.key_kind}), {metadata.bytes} bytes, "
+        f"in {' and '.join(locations)}"
+    )
+    return f"{text}; attention: {'; '.join(flags)}" if flags else text
+
+
+@dataclass(frozen=True)
+class _Destination:
+    name: str
+    retention: Retention
+    remove: Callable[[str], bool]
+    locked_until: Callable[[str], datetime | None]
+
+
+def _prune(
+    spec: ValidatorSpec,
+    surroundings: Surroundings,
+    cluster: Cluster,
+    bucket: BucketIdentities | None,
+    newest: IdentityDumpMetadata,
+    progress: Progress,
+) -> None:
+    """Let go what the retention lets go, for each destination; a fault here leaves the new dump proven."""
+    for destination in _destinations(spec, cluster, bucket):
+        try:
+            _prune_at(destination, spec, surroundings, newest, progress)
+        except CatalyxDrError as error:
+            progress.note(f"attention: dumps in the {destination.name} were not pruned: {error}")
+    _forget(spec, surroundings.records)
+
+
+def _destinations(spec: ValidatorSpec, cluster: Cluster, bucket: BucketIdentities | None) -> Iterator[_Destination]:
+    declared = spec.identity_dump
+    if declared is None:
+        return
+
+    def remove_secret(dump_id: str) -> bool:
+        delete_dump(cluster, spec.name, dump_id)
+        return True
+
+    yield _Destination(IN_CLUSTER, declared.retention, remove_secret, lambda _: None)
+    if bucket is not None:
+        retention = declared.bucket_retention or declared.retention
+        yield _Destination(IN_BUCKET, retention, bucket.remove, bucket.locked_until)
+
+
+def _prune_at(
+    at: _Destination, spec: ValidatorSpec, surroundings: Surroundings, newest: IdentityDumpMetadata, progress: Progress
+) -> None:
+    records = {one.identifier: one for one in _proven(surroundings.records, spec.name) if at.name in one.locations}
+    replaceable = of_the_same_keys(
+        (metadata for one in records.values() if (metadata := metadata_of(one)) is not None), newest.participant_id
+    )
+    captures = [
+        Capture(one.dump_id, one.taken, proven=True, bytes=one.bytes, locked_until=at.locked_until(one.dump_id))
+        for one in replaceable
+    ]
+    for capture in removals(report(captures, at.retention, surroundings.now())):
+        if not at.remove(capture.identifier):
+            progress.note(f"{capture.identifier} stays in the {at.name}: the store's lock holds it")
+            continue
+        record = records[capture.identifier]
+        left = tuple(name for name in record.locations if name != at.name)
+        surroundings.records.save(record.model_copy(update={"locations": left}))
+        progress.note(f"removed {capture.identifier} from the {at.name}: beyond the retention")
+
+
+def _forget(spec: ValidatorSpec, store: RecordStore) -> None:
+    """Delete records of dumps that are nowhere any more, and old failures but for the newest few."""
+    records = store.list(spec.name, RecordKind.IDENTITY_DUMP)
+    failed = [record for record in records if record.status is RecordStatus.FAILED][_FAILED_RECORDS_KEPT:]
+    gone = [record for record in records if record.status is RecordStatus.COMPLETED and not record.locations]
+    for record in (*failed, *gone):
+        store.delete(record)
+
+
+def _proven(records: RecordStore, validator: str) -> list[Record]:
+    found = records.list(validator, RecordKind.IDENTITY_DUMP)
+    return [record for record in found if record.status is RecordStatus.COMPLETED]
