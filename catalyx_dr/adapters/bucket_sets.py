@@ -1,0 +1,107 @@
+"""Backup sets in a bucket: two encrypted archives and, written last, the manifest that makes them a set."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from catalyx_dr.adapters.bucket_store import BucketStore
+from catalyx_dr.model.backup_set import MANIFEST_NAME, Manifest
+from catalyx_dr.model.capture_id import captured_at, is_capture_id
+from catalyx_dr.model.errors import MissingError, UnprovenError
+from catalyx_dr.model.validator_spec import DatabaseRole
+
+_CLOCK_DIFFERENCE = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class BucketSets:
+    """Sets of one validator; `prefix` ends in a slash and holds its name."""
+
+    store: BucketStore
+    prefix: str
+
+    def key(self, set_id: str, name: str) -> str:
+        """Key of one object of a set."""
+        return f"{self.prefix}sets/{set_id}/{name}"
+
+    def archive_key(self, set_id: str, role: DatabaseRole) -> str:
+        """Key of the encrypted archive of one database."""
+        return self.key(set_id, archive_name(role))
+
+    def published(self) -> list[Manifest]:
+        """Manifests of all sets whose archives are there in full, newest first."""
+        manifests = []
+        for set_id, names in sorted(self._listed().items(), reverse=True):
+            if MANIFEST_NAME not in names:
+                continue
+            try:
+                found = self.manifest(set_id)
+            except UnprovenError:
+                continue
+            if all(c.object is not None and names.get(archive_name(c.role)) == c.object.bytes for c in found.databases):
+                manifests.append(found)
+        return manifests
+
+    def manifest(self, set_id: str) -> Manifest:
+        """Manifest of a set; raises MissingError, or UnprovenError when it is damaged."""
+        try:
+            found = Manifest.model_validate_json(self.store.get(self.key(set_id, MANIFEST_NAME)))
+        except MissingError:
+            there = ", ".join(sorted(self._listed(), reverse=True)[:10]) or "none"
+            raise MissingError(f"there is no backup set {set_id} in {self.store}; found: {there}") from None
+        except ValidationError:
+            raise UnprovenError(f"manifest of backup set {set_id} in {self.store} is damaged") from None
+        if found.set_id != set_id:
+            raise UnprovenError(f"manifest of backup set {set_id} in {self.store} is that of {found.set_id}")
+        return found
+
+    def publish(self, manifest: Manifest) -> None:
+        """Write the manifest: from here on the set exists."""
+        self.store.put(self.key(manifest.set_id, MANIFEST_NAME), manifest.model_dump_json(indent=2).encode())
+
+    def locked_until(self, set_id: str) -> datetime | None:
+        """Moment before which the store will not delete all of a set, or None."""
+        locks = [self.store.locked_until(key) for key in self._keys(set_id)]
+        return max((lock for lock in locks if lock is not None), default=None)
+
+    def remove(self, set_id: str) -> bool:
+        """Remove a set, its manifest first; False when a lock of which the store did not tell forbids it."""
+        return all(self.store.delete(key) for key in self._keys(set_id))
+
+    def clean(self, begun_before: datetime) -> list[str]:
+        """Remove what runs left that began before that moment and wrote no manifest; returns the ids of their sets.
+
+        What a lock still holds is left for a later run.
+        """
+        left = [
+            set_id
+            for set_id, names in self._listed().items()
+            if MANIFEST_NAME not in names and captured_at(set_id) < begun_before
+        ]
+        for set_id in left:
+            self.remove(set_id)
+        self.store.abort_uploads(f"{self.prefix}sets/", begun_before)
+        return sorted(left)
+
+    def abandon(self, set_id: str, now: datetime) -> None:
+        """Remove what an unfinished export left."""
+        self.store.abort_uploads(self.key(set_id, ""), now + _CLOCK_DIFFERENCE)
+        self.remove(set_id)
+
+    def _keys(self, set_id: str) -> list[str]:
+        return [self.key(set_id, name) for name in (MANIFEST_NAME, *map(archive_name, DatabaseRole))]
+
+    def _listed(self) -> dict[str, dict[str, int]]:
+        sets: dict[str, dict[str, int]] = {}
+        prefix = f"{self.prefix}sets/"
+        for item in self.store.objects(prefix):
+            set_id, _, name = item.key.removeprefix(prefix).partition("/")
+            if is_capture_id(set_id):
+                sets.setdefault(set_id, {})[name] = item.bytes
+        return sets
+
+
+def archive_name(role: DatabaseRole) -> str:
+    """Name of the encrypted archive of one database within its set."""
+    return f"{role}.tar.age"

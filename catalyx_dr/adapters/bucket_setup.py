@@ -1,0 +1,139 @@
+"""Makes a bucket at an S3-compatible store: versioned, locked where asked, closed and encrypted where supported."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from botocore.exceptions import ClientError
+
+from catalyx_dr.adapters.bucket_store import BucketStore
+from catalyx_dr.model.duration import format_duration
+from catalyx_dr.model.errors import RefusedError
+from catalyx_dr.model.validator_spec import ObjectLock
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import (
+        PublicAccessBlockConfigurationTypeDef,
+        ServerSideEncryptionByDefaultTypeDef,
+        ServerSideEncryptionConfigurationTypeDef,
+    )
+
+_DAY = timedelta(days=1)
+_OURS_ALREADY = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
+_ABSENT = ("404", "NoSuchBucket")
+_NO_LOCK = ("ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration")
+# Stores that lack a protection answer with one of these; what is missing is reported, not hidden.
+_UNSUPPORTED = ("NotImplemented", "InvalidArgument", "MalformedXML", "MethodNotAllowed")
+_UNLOCKABLE = ("InvalidBucketState", "InvalidRequest", "NotImplemented", "OperationAborted")
+
+
+def lock_days(lock: ObjectLock) -> int:
+    """Retention of the lock in the whole days that stores know; raises RefusedError for another length."""
+    if lock.retention < _DAY or lock.retention % _DAY:
+        raise RefusedError(
+            f"objectLock.retention is {format_duration(lock.retention)}; stores lock for whole days, for example 7d"
+        )
+    return lock.retention.days
+
+
+def make(store: BucketStore) -> bool:
+    """Create the bucket, with object lock when asked; False when it was there already."""
+    try:
+        with store.explained("look for the bucket", passing=_ABSENT):
+            store.client.head_bucket(Bucket=store.at.name)
+    except ClientError:
+        return _create(store)
+    return False
+
+
+def set_versioning(store: BucketStore) -> None:
+    """Keep old versions, so that an overwritten or deleted object can be had back."""
+    with store.explained("switch versioning on"):
+        store.client.put_bucket_versioning(Bucket=store.at.name, VersioningConfiguration={"Status": "Enabled"})
+
+
+def set_lock(store: BucketStore, lock: ObjectLock) -> None:
+    """Lock every new object for the declared time; RefusedError when the bucket cannot be given a lock any more."""
+    days = lock_days(lock)
+    mode: Literal["COMPLIANCE", "GOVERNANCE"] = "COMPLIANCE" if lock.mode == "compliance" else "GOVERNANCE"
+    try:
+        with store.explained("set the object lock", passing=_UNLOCKABLE):
+            store.client.put_object_lock_configuration(
+                Bucket=store.at.name,
+                ObjectLockConfiguration={
+                    "ObjectLockEnabled": "Enabled",
+                    "Rule": {"DefaultRetention": {"Mode": mode, "Days": days}},
+                },
+            )
+    except ClientError as error:
+        raise RefusedError(
+            f"{store} was made without object lock and cannot be given one ({error.response['Error']['Code']}); "
+            "choose another bucket name, or leave objectLock out"
+        ) from None
+
+
+def has_lock(store: BucketStore) -> bool:
+    """Tell whether the bucket has object lock."""
+    try:
+        with store.explained("read the object lock", passing=(*_NO_LOCK, *_UNSUPPORTED)):
+            found = store.client.get_object_lock_configuration(Bucket=store.at.name)
+    except ClientError:
+        return False
+    return found["ObjectLockConfiguration"].get("ObjectLockEnabled") == "Enabled"
+
+
+def close_to_public(store: BucketStore) -> bool:
+    """Block public access; False when the store has no such switch."""
+    everything: PublicAccessBlockConfigurationTypeDef = {
+        "BlockPublicAcls": True,
+        "IgnorePublicAcls": True,
+        "BlockPublicPolicy": True,
+        "RestrictPublicBuckets": True,
+    }
+    return _where_supported(
+        store,
+        "block public access",
+        lambda: store.client.put_public_access_block(Bucket=store.at.name, PublicAccessBlockConfiguration=everything),
+    )
+
+
+def encrypt_at_rest(store: BucketStore) -> bool:
+    """Let the store encrypt too, with the declared key or its own; False when it cannot."""
+    default: ServerSideEncryptionByDefaultTypeDef = {"SSEAlgorithm": "AES256"}
+    if store.at.kms_key is not None:
+        default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": store.at.kms_key}
+    rules: ServerSideEncryptionConfigurationTypeDef = {"Rules": [{"ApplyServerSideEncryptionByDefault": default}]}
+    return _where_supported(
+        store,
+        "switch encryption on",
+        lambda: store.client.put_bucket_encryption(Bucket=store.at.name, ServerSideEncryptionConfiguration=rules),
+    )
+
+
+def _create(store: BucketStore) -> bool:
+    try:
+        with store.explained("create the bucket", passing=_OURS_ALREADY):
+            if store.at.endpoint is None and store.at.region != "us-east-1":
+                store.client.create_bucket(
+                    Bucket=store.at.name,
+                    ObjectLockEnabledForBucket=store.at.object_lock is not None,
+                    CreateBucketConfiguration={"LocationConstraint": store.at.region},  # type: ignore[typeddict-item]
+                )
+            else:
+                store.client.create_bucket(
+                    Bucket=store.at.name, ObjectLockEnabledForBucket=store.at.object_lock is not None
+                )
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "BucketAlreadyExists":
+            raise RefusedError(f"{store} belongs to somebody else; choose another name") from None
+        return False
+    return True
+
+
+def _where_supported(store: BucketStore, action: str, call: Callable[[], object]) -> bool:
+    try:
+        with store.explained(action, passing=_UNSUPPORTED):
+            call()
+    except ClientError:
+        return False
+    return True

@@ -1,0 +1,210 @@
+"""Objects in one bucket of any S3-compatible store: uploads, downloads, versions and locks."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import RawIOBase
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import boto3
+from boto3.exceptions import S3UploadFailedError
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, UnreachableError
+from catalyx_dr.model.validator_spec import BackupBucket
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_PART_BYTES = 8 * 1024 * 1024
+_MOST_PARTS = 9_000  # S3 allows 10,000 a upload; what is compressed and encrypted is a little larger than expected.
+_PARTS_AT_ONCE = 3
+_LOCKED = ("AccessDenied", "InvalidRequest", "MethodNotAllowed")
+_UNSUPPORTED = ("NotImplemented", "MethodNotAllowed", "AccessDenied", "403")
+_NO_LOCK = (
+    "NoSuchObjectLockConfiguration",
+    "ObjectLockConfigurationNotFoundError",
+    "InvalidRequest",
+    "NotImplemented",
+    "NoSuchKey",
+    "404",
+)
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object as the bucket lists it."""
+
+    key: str
+    bytes: int
+
+
+class BucketStore:
+    """One bucket. Every error names bucket and endpoint, never a credential."""
+
+    def __init__(self, client: "S3Client", at: BackupBucket) -> None:
+        self.client = client
+        self.at = at
+
+    @classmethod
+    def reach(cls, at: BackupBucket, secrets: SecretFiles) -> "BucketStore":
+        """Bucket with credentials from the mounted Secret, else those of the service account; makes no request."""
+        key_id = key = None
+        if at.credentials is not None:
+            key_id = secrets.read(at.credentials.secret, at.credentials.access_key_id_key)
+            key = secrets.read(at.credentials.secret, at.credentials.secret_access_key_key)
+        config = Config(
+            # Host names such as bucket.store.svc do not resolve: other stores than AWS are addressed by path.
+            s3={"addressing_style": "path" if at.endpoint else "auto"},
+            retries={"mode": "standard", "max_attempts": 5},
+            connect_timeout=10,
+            read_timeout=60,
+        )
+        client = boto3.client(
+            "s3",
+            endpoint_url=at.endpoint,
+            region_name=at.region,
+            aws_access_key_id=key_id,
+            aws_secret_access_key=key,
+            config=config,
+        )
+        return cls(client, at)
+
+    def __str__(self) -> str:
+        return f"bucket {self.at.name!r} at {self.at.endpoint or f'AWS {self.at.region}'}"
+
+    def check(self) -> None:
+        """Raise RefusedError or UnreachableError unless the bucket is there and may be listed."""
+        with self.explained("list"):
+            self.client.list_objects_v2(Bucket=self.at.name, MaxKeys=1)
+
+    def objects(self, prefix: str) -> list[StoredObject]:
+        """Objects whose keys begin with `prefix`, in order of their keys."""
+        with self.explained(f"list {prefix}"):
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.at.name, Prefix=prefix)
+            return [StoredObject(item["Key"], item["Size"]) for page in pages for item in page.get("Contents", [])]
+
+    def put(self, key: str, content: bytes) -> None:
+        """Store a small object; the client sends a checksum that the store verifies."""
+        with self.explained(f"write {key}"):
+            self.client.put_object(Bucket=self.at.name, Key=key, Body=content, **self._lock_arguments())
+
+    def get(self, key: str) -> bytes:
+        """Content of a small object; raises MissingError."""
+        with self.explained(f"read {key}"):
+            return self.client.get_object(Bucket=self.at.name, Key=key)["Body"].read()
+
+    def beginning(self, key: str, count: int) -> bytes:
+        """First `count` bytes of an object, fewer when it is shorter."""
+        with self.explained(f"read {key}"):
+            answer = self.client.get_object(Bucket=self.at.name, Key=key, Range=f"bytes=0-{count - 1}")
+            return answer["Body"].read()
+
+    def open(self, key: str) -> Any:
+        """Body of an object, to be read once from beginning to end."""
+        with self.explained(f"read {key}"):
+            return self.client.get_object(Bucket=self.at.name, Key=key)["Body"]
+
+    def upload(self, key: str, source: RawIOBase, expected_bytes: int) -> None:
+        """Stream `source` to `key` in parts with checksums; memory stays below a few parts."""
+        parts = max(_PART_BYTES, math.ceil(expected_bytes / _MOST_PARTS))
+        config = TransferConfig(multipart_threshold=parts, multipart_chunksize=parts, max_concurrency=_PARTS_AT_ONCE)
+        config.max_in_memory_upload_chunks = _PARTS_AT_ONCE
+        with self.explained(f"write {key}"):
+            self.client.upload_fileobj(
+                cast(IO[bytes], source), self.at.name, key, ExtraArgs=self._lock_arguments(), Config=config
+            )
+
+    def size(self, key: str) -> int:
+        """Size of an object in bytes."""
+        with self.explained(f"read {key}"):
+            return self.client.head_object(Bucket=self.at.name, Key=key)["ContentLength"]
+
+    def locked_until(self, key: str) -> datetime | None:
+        """Moment before which the store says that it will not delete the object, or None."""
+        try:
+            with self.explained(f"read the lock of {key}", passing=_NO_LOCK):
+                found = self.client.get_object_retention(Bucket=self.at.name, Key=key)
+        except ClientError:
+            return None
+        return found["Retention"].get("RetainUntilDate")
+
+    def delete(self, key: str) -> bool:
+        """Delete an object with all its versions; False when a lock forbids it (some stores tell only then)."""
+        try:
+            with self.explained(f"delete {key}", passing=_LOCKED):
+                for version in self._versions(key):
+                    if version is None:
+                        self.client.delete_object(Bucket=self.at.name, Key=key)
+                    else:
+                        self.client.delete_object(Bucket=self.at.name, Key=key, VersionId=version)
+        except ClientError:
+            return False
+        return True
+
+    def abort_uploads(self, prefix: str, begun_before: datetime) -> None:
+        """Drop the parts of uploads that were never completed."""
+        with self.explained(f"list unfinished uploads of {prefix}"):
+            pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.at.name, Prefix=prefix)
+            for item in [item for page in pages for item in page.get("Uploads", [])]:
+                if item["Key"].startswith(prefix) and item["Initiated"] < begun_before:
+                    self.client.abort_multipart_upload(Bucket=self.at.name, Key=item["Key"], UploadId=item["UploadId"])
+
+    def _versions(self, key: str) -> list[str | None]:
+        """Versions and delete markers, newest first; None alone where versions cannot be listed."""
+        try:
+            pages = self.client.get_paginator("list_object_versions").paginate(Bucket=self.at.name, Prefix=key)
+            found = [item for page in pages for item in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]]
+        except ClientError as error:
+            if _code(error) not in _UNSUPPORTED:
+                raise
+            return [None]
+        return [item["VersionId"] for item in found if item["Key"] == key]
+
+    def _lock_arguments(self) -> dict[str, Any]:
+        lock = self.at.object_lock
+        if lock is None:
+            return {}
+        # Said for each object: some stores do not report the retention that a bucket's default gave.
+        return {"ObjectLockMode": lock.mode.upper(), "ObjectLockRetainUntilDate": datetime.now(UTC) + lock.retention}
+
+    @contextmanager
+    def explained(self, action: str, passing: tuple[str, ...] = ()) -> Iterator[None]:
+        """Turn the store's errors into errors that say what to do; a ClientError with a code in `passing` passes."""
+        try:
+            yield
+        except ClientError as error:
+            if _code(error) in passing:
+                raise
+            raise self._explain(action, error) from None
+        except (BotoCoreError, S3UploadFailedError) as error:
+            raise UnreachableError(
+                f"could not {action} in {self}: {_without_newlines(error)}; check endpoint, network and store"
+            ) from None
+
+    def _explain(self, action: str, error: ClientError) -> CatalyxDrError:
+        code, message = _code(error), error.response.get("Error", {}).get("Message", "no message")
+        what = f"could not {action} in {self}: {code} {message}"
+        if code in ("NoSuchBucket",):
+            return MissingError(f"{what}; create the bucket, or correct its name")
+        if code in ("NoSuchKey", "404"):
+            return MissingError(f"{what}; it is not there")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status in (401, 403):
+            return RefusedError(f"{what}; correct the access key in the store's Secret or the rights it has")
+        if status >= 500 or status == 429:
+            return UnreachableError(f"{what}; the store has a fault, try again later")
+        return CatalyxDrError(what)
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", "unknown"))
+
+
+def _without_newlines(error: Exception) -> str:
+    return " ".join(str(error).split())

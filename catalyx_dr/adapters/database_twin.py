@@ -1,0 +1,99 @@
+"""An empty database like an existing one: owner, encoding, locale, settings and grants, under another name."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from catalyx_dr.adapters.postgres import Connection
+
+# Columns that a server's version has not are simply absent from the row.
+_DESCRIPTION = "SELECT *, pg_encoding_to_char(encoding) AS charset, datdba::regrole::text AS owner FROM pg_database"
+_PROVIDERS = {"i": "icu", "b": "builtin", "c": "libc"}
+
+
+@dataclass(frozen=True)
+class _Grant:
+    grantee: str | None
+    privilege: str
+    grantable: bool
+
+    def on(self, database: str) -> sql.Composed:
+        return sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(
+            sql.SQL(self.privilege),  # a keyword of the server's own catalogue
+            sql.Identifier(database),
+            sql.Identifier(self.grantee) if self.grantee else sql.SQL("PUBLIC"),
+            sql.SQL(" WITH GRANT OPTION" if self.grantable else ""),
+        )
+
+
+def create_like(connection: Connection, name: str, model: str) -> list[str]:
+    """Create the empty database `name` like `model`, or in UTF8 with the server's defaults when there is no `model`.
+
+    Returns settings and grants that this user may not give, in words: whoever restores is to be told of them.
+    """
+    with connection.cursor(row_factory=dict_row) as cursor:
+        found = cursor.execute(f"{_DESCRIPTION} WHERE datname = %s", [model]).fetchone()
+    options = _options(found) if found else [sql.SQL("ENCODING 'UTF8'")]
+    connection.execute(
+        sql.SQL("CREATE DATABASE {} TEMPLATE template0 {}").format(sql.Identifier(name), sql.SQL(" ").join(options))
+    )
+    if not found:
+        return []
+    return _copy_settings(connection, name, found["oid"]) + _copy_grants(connection, name, found["oid"])
+
+
+def _options(found: dict[str, Any]) -> list[sql.Composable]:
+    provider = _PROVIDERS[found.get("datlocprovider", "c")]
+    options: list[sql.Composable] = [
+        sql.SQL("OWNER {}").format(sql.SQL(found["owner"])),  # regrole is quoted by the server
+        sql.SQL("ENCODING {}").format(sql.Literal(found["charset"])),
+        sql.SQL("LC_COLLATE {}").format(sql.Literal(found["datcollate"])),
+        sql.SQL("LC_CTYPE {}").format(sql.Literal(found["datctype"])),
+        sql.SQL("CONNECTION LIMIT {}").format(sql.Literal(found["datconnlimit"])),
+    ]
+    if provider != "libc":
+        locale = found.get("datlocale") or found.get("daticulocale")
+        clause = f"LOCALE_PROVIDER {provider} {provider.upper()}_LOCALE {{}}"
+        options.append(sql.SQL(clause).format(sql.Literal(locale)))
+    return options
+
+
+def _copy_settings(connection: Connection, name: str, model_oid: int) -> list[str]:
+    rows = connection.execute(
+        "SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setdatabase = %s AND setrole = 0", [model_oid]
+    ).fetchall()
+    refused = []
+    for (line,) in rows:
+        setting, _, value = line.partition("=")
+        target = sql.SQL("ALTER DATABASE {} SET {} FROM CURRENT").format(
+            sql.Identifier(name), sql.SQL(".").join(map(sql.Identifier, setting.split(".")))
+        )
+        try:
+            # FROM CURRENT takes lists such as search_path exactly as they are stored.
+            with connection.transaction():
+                connection.execute("SELECT set_config(%s, %s, true)", [setting, value])
+                connection.execute(target)
+        except psycopg.errors.InsufficientPrivilege:
+            refused.append(f"setting {setting}")
+    return refused
+
+
+def _copy_grants(connection: Connection, name: str, model_oid: int) -> list[str]:
+    rows = connection.execute(
+        "SELECT r.rolname, a.privilege_type, a.is_grantable FROM pg_database d, aclexplode(d.datacl) a "
+        "LEFT JOIN pg_roles r ON r.oid = a.grantee WHERE d.oid = %s",
+        [model_oid],
+    ).fetchall()
+    if not rows:
+        return []
+    connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
+    refused = []
+    for grant in (_Grant(*row) for row in rows):
+        try:
+            connection.execute(grant.on(name))
+        except psycopg.errors.InsufficientPrivilege:
+            refused.append(f"{grant.privilege} for {grant.grantee or 'everybody'}")
+    return refused

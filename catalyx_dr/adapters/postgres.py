@@ -1,0 +1,229 @@
+"""A PostgreSQL server: connections, versions, snapshots, and databases made, renamed and dropped."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnreachableError
+from catalyx_dr.model.validator_spec import DatabaseServer
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+_CONNECT_TIMEOUT_SECONDS = 15
+_POLL_SECONDS = 0.2
+# A backup may take hours: no limit that an administrator set for applications may end its transaction.
+_UNLIMITED = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c lock_timeout=0"
+
+
+@dataclass(frozen=True)
+class ServerVersion:
+    """Version as the server itself tells it: `number` 170006 is 17.6."""
+
+    number: int
+
+    @property
+    def major(self) -> int:
+        """Major version; dumps and clients are matched by it."""
+        return self.number // 10_000
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.number % 10_000}"
+
+
+@dataclass(frozen=True)
+class Rename:
+    """One step of a swap."""
+
+    old: str
+    new: str
+
+    @property
+    def reverse(self) -> "Rename":
+        """The step that undoes this one."""
+        return Rename(self.new, self.old)
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A server and the password to it. Every error names host, port and database, never the password."""
+
+    at: DatabaseServer
+    password: str = field(repr=False)
+
+    @classmethod
+    def reach(cls, at: DatabaseServer, secrets: SecretFiles) -> "PostgresServer":
+        """Server with its password read from the mounted Secret; makes no connection."""
+        return cls(at, secrets.read(at.password.name, at.password.key))
+
+    def conninfo(self, database: str) -> str:
+        """Connection string without the password; fit for an argument list, whatever the name holds."""
+        return make_conninfo(
+            host=self.at.host, port=self.at.port, user=self.at.user, dbname=database, sslmode=self.at.ssl_mode
+        )
+
+    @contextmanager
+    def connect(self, database: str) -> Iterator[Connection]:
+        """Autocommitting connection; raises UnreachableError, or RefusedError when the database does not exist."""
+        try:
+            connection = psycopg.connect(
+                self.conninfo(database),
+                password=self.password,
+                autocommit=True,
+                connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+                application_name="catalyx-dr",
+                options=_UNLIMITED,
+            )
+        except psycopg.OperationalError as error:
+            raise self._explain(database, error) from None
+        try:
+            with explained(f"{self} database {database!r}"):
+                yield connection
+        finally:
+            connection.close()
+
+    def maintenance(self) -> Any:
+        """Connection from which databases are made, renamed and dropped."""
+        return self.connect(self.at.maintenance_database)
+
+    def version(self) -> ServerVersion:
+        """Version of the server."""
+        with self.maintenance() as connection:
+            return ServerVersion(connection.info.server_version)
+
+    def _explain(self, database: str, error: psycopg.OperationalError) -> CatalyxDrError:
+        text = " ".join(str(error).split())
+        # libpq gives no SQLSTATE for a refused connection; the server's words are the only sign.
+        if "does not exist" in text and "database" in text:
+            return RefusedError(f"{self} has no database {database!r}; correct its name in the validator's databases")
+        if "authentication failed" in text:
+            return RefusedError(
+                f"{self} refused the password of user {self.at.user!r}; "
+                f"correct key {self.at.password.key!r} of Secret {self.at.password.name!r}"
+            )
+        return UnreachableError(f"{self} database {database!r} cannot be reached: {text}")
+
+    def __str__(self) -> str:
+        return f"PostgreSQL at {self.at.host}:{self.at.port}"
+
+
+@contextmanager
+def explained(place: str) -> Iterator[None]:
+    """Turn database errors into errors that name the place and the server's own primary message."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise UnreachableError(f"{place} broke off: {_primary(error)}") from None
+    except psycopg.Error as error:
+        raise CatalyxDrError(f"{place}: {_primary(error)}") from None
+
+
+def _primary(error: psycopg.Error) -> str:
+    # The detail of a database error may hold row values; the primary message does not.
+    return error.diag.message_primary or " ".join(str(error).split())
+
+
+def fetch_value(connection: Connection, query: LiteralString | sql.Composed, *arguments: object) -> Any:
+    """First column of the first row, or None when there is no row."""
+    row = connection.execute(query, arguments).fetchone()
+    return row[0] if row else None
+
+
+@contextmanager
+def exported_snapshot(connection: Connection) -> Iterator[str]:
+    """Read-only transaction whose snapshot others may use as long as it is open; yields its id."""
+    connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    try:
+        yield str(fetch_value(connection, "SELECT pg_export_snapshot()"))
+    finally:
+        if not connection.closed and not connection.broken:
+            connection.execute("ROLLBACK")
+
+
+def database_bytes(connection: Connection) -> int:
+    """Size of the connected database on the server's disk, in bytes."""
+    return int(fetch_value(connection, "SELECT pg_database_size(current_database())"))
+
+
+def exists(connection: Connection, name: str) -> bool:
+    """Tell whether the server has a database of this name."""
+    return fetch_value(connection, "SELECT 1 FROM pg_database WHERE datname = %s", name) is not None
+
+
+def may_create(connection: Connection) -> bool:
+    """Tell whether the user may create databases."""
+    query: LiteralString = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
+    return bool(fetch_value(connection, query))
+
+
+def may_rename(connection: Connection, name: str) -> bool:
+    """Tell whether the user may rename an existing database: only its owner may."""
+    query: LiteralString = "SELECT pg_has_role(current_user, datdba, 'MEMBER') FROM pg_database WHERE datname = %s"
+    return bool(fetch_value(connection, query, name))
+
+
+def drop(connection: Connection, name: str) -> None:
+    """Drop a database with every connection to it; one that is gone already is no error."""
+    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def mark(connection: Connection, name: str, text: str) -> None:
+    """Write a comment on a database; it stays with the database when that is renamed."""
+    connection.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), sql.Literal(text)))
+
+
+def mark_of(connection: Connection, name: str) -> str | None:
+    """Comment on a database, or None when there is no comment or no database."""
+    query: LiteralString = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
+    found = fetch_value(connection, query, name)
+    return str(found) if found is not None else None
+
+
+def swap(connection: Connection, renames: Sequence[Rename], patience: timedelta) -> None:
+    """Rename databases in one transaction, all or none.
+
+    Ends the sessions that the user may end, and tries again while others are in the way; raises RefusedError with
+    their names when `patience` runs out.
+    """
+    deadline = time.monotonic() + patience.total_seconds()
+    names = [rename.old for rename in renames]
+    while True:
+        _end_sessions(connection, names)
+        try:
+            with connection.transaction():
+                for rename in renames:
+                    connection.execute(
+                        sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+                            sql.Identifier(rename.old), sql.Identifier(rename.new)
+                        )
+                    )
+        except psycopg.errors.ObjectInUse:
+            if time.monotonic() > deadline:
+                raise RefusedError(
+                    f"databases are still in use by {_sessions(connection, names)}; stop what uses them and run again"
+                ) from None
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
+
+
+def _end_sessions(connection: Connection, names: list[str]) -> None:
+    connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = ANY(%s) AND pid <> pg_backend_pid() AND usename = current_user",
+        [names],
+    )
+
+
+def _sessions(connection: Connection, names: list[str]) -> str:
+    rows = connection.execute(
+        "SELECT DISTINCT usename, application_name, client_addr::text FROM pg_stat_activity WHERE datname = ANY(%s)",
+        [names],
+    ).fetchall()
+    return ", ".join(sorted(f"{user} ({program or 'unnamed'} at {address})" for user, program, address in rows))
