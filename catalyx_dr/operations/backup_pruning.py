@@ -1,0 +1,104 @@
+"""Removes backup sets that retention lets go, at each destination by its own rule, and keeps their records true."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from catalyx_dr.adapters.bucket_sets import BucketSets
+from catalyx_dr.adapters.volume_store import VolumeStore
+from catalyx_dr.model.capture import Capture
+from catalyx_dr.model.errors import CatalyxDrError
+from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.model.validator_spec import DatabaseBackup, Retention, ValidatorSpec
+from catalyx_dr.operations.progress import Progress
+from catalyx_dr.operations.surroundings import Surroundings
+from catalyx_dr.rules.retention import removals, report
+
+ON_VOLUME, IN_BUCKET = "volume", "bucket"
+_FAILED_RECORDS_KEPT = 10
+
+
+@dataclass(frozen=True)
+class _Destination:
+    name: str
+    retention: Retention
+    captures: Callable[[], list[Capture]]
+    remove: Callable[[str], bool]
+
+
+def prune(
+    spec: ValidatorSpec,
+    backup: DatabaseBackup,
+    surroundings: Surroundings,
+    volume: VolumeStore,
+    bucket: BucketSets | None,
+    progress: Progress,
+) -> list[str]:
+    """Remove what retention lets go; returns what went wrong, in words, because the new set is proven all the same."""
+    faults = []
+    for destination in _destinations(backup, volume, bucket):
+        try:
+            for capture in removals(report(destination.captures(), destination.retention, surroundings.now())):
+                if destination.remove(capture.identifier):
+                    progress.note(f"removed {capture.identifier} from the {destination.name}: beyond the retention")
+                    _no_longer(spec, surroundings, capture.identifier, destination.name)
+                else:
+                    progress.note(f"{capture.identifier} stays in the {destination.name}: the store's lock holds it")
+        except (CatalyxDrError, OSError) as error:
+            faults.append(f"sets on the {destination.name} were not pruned: {error}")
+    _forget(spec, surroundings)
+    return faults
+
+
+def close_unfinished(spec: ValidatorSpec, surroundings: Surroundings) -> None:
+    """Record runs that ended without a word as failed; only to be called under the lock.
+
+    Without a volume the lock is this pod's own: then a run counts as ended after its deadline.
+    """
+    backup, now = spec.backup, surroundings.now()
+    for record in surroundings.records.list(spec.name, RecordKind.BACKUP_SET):
+        may_run = backup is not None and backup.volume is None and now - record.started < backup.deadline
+        if record.status is RecordStatus.RUNNING and not may_run:
+            ended = {
+                "status": RecordStatus.FAILED,
+                "finished": now,
+                "message": "the run ended without a word: killed, or its node was lost; the next run cleaned up",
+            }
+            surroundings.records.save(record.model_copy(update=ended))
+
+
+def _destinations(backup: DatabaseBackup, volume: VolumeStore, bucket: BucketSets | None) -> Iterator[_Destination]:
+    if backup.volume is not None:
+
+        def on_volume() -> list[Capture]:
+            sizes = {manifest.set_id: manifest.bytes for manifest in volume.published()}
+            return [Capture.named(name, proven=name in sizes, size=sizes.get(name, 0)) for name in volume.set_ids()]
+
+        yield _Destination(ON_VOLUME, backup.volume.retention, on_volume, volume.remove)
+    if backup.bucket is not None and bucket is not None:
+
+        def in_bucket() -> list[Capture]:
+            return [
+                Capture.named(manifest.set_id, size=manifest.bytes, locked_until=bucket.locked_until(manifest.set_id))
+                for manifest in bucket.published()
+            ]
+
+        yield _Destination(IN_BUCKET, backup.bucket.retention, in_bucket, bucket.remove)
+
+
+def _no_longer(spec: ValidatorSpec, surroundings: Surroundings, set_id: str, place: str) -> None:
+    record = surroundings.records.find(RecordKind.BACKUP_SET, spec.name, set_id)
+    if record is not None:
+        left = tuple(location for location in record.locations if location != place)
+        surroundings.records.save(record.model_copy(update={"locations": left}))
+
+
+def _forget(spec: ValidatorSpec, surroundings: Surroundings) -> None:
+    """Delete records of sets that are nowhere any more, and old failures but for the newest few."""
+    records = surroundings.records.list(spec.name, RecordKind.BACKUP_SET)
+    failed = [record for record in records if record.status is RecordStatus.FAILED][_FAILED_RECORDS_KEPT:]
+    for record in (*failed, *filter(_is_gone, records)):
+        surroundings.records.delete(record)
+
+
+def _is_gone(record: Record) -> bool:
+    return record.status is RecordStatus.COMPLETED and not record.locations
