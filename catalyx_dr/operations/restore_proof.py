@@ -1,0 +1,97 @@
+"""Proof after a restore: the validator is ready, is the set's participant and party, and its wallet answers."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from pydantic import JsonValue
+from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+
+from catalyx_dr.adapters.keycloak import machine_token, user_token
+from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.adapters.validator_api import ValidatorClient
+from catalyx_dr.model.backup_set import Manifest
+from catalyx_dr.model.errors import RefusedError, UnprovenError, UnreachableError
+from catalyx_dr.model.validator_spec import ValidatorSpec
+from catalyx_dr.operations.dump_identities import machine_login
+from catalyx_dr.operations.identity_proof import wallet_login
+from catalyx_dr.rules.identity import read_dump
+
+_Answer = TypeVar("_Answer")
+
+
+def prove_restored(
+    spec: ValidatorSpec,
+    secrets: SecretFiles,
+    manifest: Manifest,
+    until_ready: timedelta,
+    until_answered: timedelta,
+    say: Callable[[str], None],
+) -> dict[str, JsonValue]:
+    """Wait until the validator is ready, then ask it; returns what it said, for the record.
+
+    Raises UnprovenError when it is another participant or party, UnreachableError when it does not answer in time.
+    """
+    client = ValidatorClient(spec.api.url)
+    _wait_until_ready(client, spec, until_ready)
+    user = _persistently(client.validator_user, until_answered)
+    if user.party_hint != spec.party_hint:
+        raise UnprovenError(
+            f"the validator's operator is {user.party_id}, its party hint should be {spec.party_hint}; "
+            "check which databases and party hint its chart has"
+        )
+    details: dict[str, JsonValue] = {"partyId": user.party_id}
+    ask_participant = _participant(spec, secrets, client, say)
+    if ask_participant is not None:
+        found = _persistently(ask_participant, until_answered)
+        _check_participant(found, manifest)
+        details["participantId"] = found
+    login = wallet_login(spec, secrets)
+    if login is not None:
+        balance = _persistently(lambda: client.balance(user_token(login)), until_answered)
+        details["balance"] = str(balance.effective_unlocked_qty)
+        details["balanceLocked"] = str(balance.effective_locked_qty)
+    return details
+
+
+def _participant(
+    spec: ValidatorSpec, secrets: SecretFiles, client: ValidatorClient, say: Callable[[str], None]
+) -> Callable[[], str] | None:
+    """How to ask for the participant's id; None when the machine login is not mounted."""
+    try:
+        login = machine_login(spec, secrets)
+    except RefusedError as error:
+        say(f"the participant's id was not asked for: {error}")
+        return None
+    return lambda: read_dump(client.identities(machine_token(login))).id
+
+
+def _check_participant(found: str, manifest: Manifest) -> None:
+    if manifest.participant_id not in (None, found):
+        raise UnprovenError(
+            f"the validator runs as {found}, the restored set is of {manifest.participant_id}; "
+            "its participant uses another database than databases.participant.name"
+        )
+
+
+def _wait_until_ready(client: ValidatorClient, spec: ValidatorSpec, patience: timedelta) -> None:
+    attempts = Retrying(
+        stop=stop_after_delay(patience), wait=wait_fixed(1), retry=retry_if_result(lambda ready: not ready)
+    )
+    try:
+        attempts(client.is_ready)
+    except RetryError:
+        raise UnreachableError(
+            f"after {int(patience.total_seconds())} s the validator at {spec.api.url} is not ready; look at its log"
+        ) from None
+
+
+def _persistently(ask: Callable[[], _Answer], patience: timedelta) -> _Answer:
+    """Ask again while the validator is still starting; the last error is the one to report."""
+    attempts = Retrying(
+        stop=stop_after_delay(patience),
+        wait=wait_fixed(1),
+        retry=retry_if_exception_type(UnreachableError),
+        reraise=True,
+    )
+    return attempts(ask)

@@ -1,0 +1,130 @@
+"""Where a restore gets its set: found on the volume or in the bucket, opened, and proven once more before use."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Protocol
+
+from catalyx_dr.adapters import dump_files
+from catalyx_dr.adapters.archives import unpack
+from catalyx_dr.adapters.bucket_sets import BucketSets
+from catalyx_dr.adapters.encryption import AgeIdentities
+from catalyx_dr.adapters.postgres_client import PostgresClient
+from catalyx_dr.adapters.volume_store import VolumeStore
+from catalyx_dr.model.backup_set import DatabaseCapture, Manifest, StoredFile
+from catalyx_dr.model.capture import Capture
+from catalyx_dr.model.errors import CatalyxDrError, UnprovenError
+
+# Enough for an age header with hundreds of recipients.
+_HEADER_BYTES = 65_536
+
+
+class RestoreSource(Protocol):
+    """Holds backup sets."""
+
+    def captures(self) -> list[Capture]:
+        """Sets that may be chosen."""
+
+    def manifest(self, set_id: str) -> Manifest:
+        """Manifest of one set."""
+
+    def check_opens(self, manifest: Manifest) -> None:
+        """Raise RefusedError or UnprovenError when the set cannot be opened."""
+
+    def fetch(self, manifest: Manifest) -> Path:
+        """Folder with the dumps of the set."""
+
+    def release(self, manifest: Manifest) -> None:
+        """Remove what `fetch` made."""
+
+
+@dataclass(frozen=True)
+class VolumeSource:
+    """Sets on the backup volume, used where they lie."""
+
+    store: VolumeStore
+
+    def captures(self) -> list[Capture]:
+        """Every folder of a set; one without a readable manifest is not proven."""
+        proven = {manifest.set_id for manifest in self.store.published()}
+        return [Capture.named(set_id, proven=set_id in proven) for set_id in self.store.set_ids()]
+
+    def manifest(self, set_id: str) -> Manifest:
+        """Manifest on the volume."""
+        return self.store.manifest(set_id)
+
+    def check_opens(self, manifest: Manifest) -> None:
+        """Nothing on the volume is locked up."""
+
+    def fetch(self, manifest: Manifest) -> Path:
+        """The set's own folder."""
+        return self.store.folder(manifest.set_id)
+
+    def release(self, manifest: Manifest) -> None:
+        """Nothing was made."""
+
+
+@dataclass(frozen=True)
+class BucketSource:
+    """Sets in the bucket, decrypted into `scratch`."""
+
+    sets: BucketSets
+    identities: AgeIdentities = field(repr=False)
+    scratch: Path
+
+    def captures(self) -> list[Capture]:
+        """Every complete set in the bucket."""
+        return [Capture.named(manifest.set_id) for manifest in self.sets.published()]
+
+    def manifest(self, set_id: str) -> Manifest:
+        """Manifest in the bucket."""
+        return self.sets.manifest(set_id)
+
+    def check_opens(self, manifest: Manifest) -> None:
+        """Open the header of each archive with the identity."""
+        for capture in manifest.databases:
+            key = self._key(manifest, capture)
+            self.identities.check_opens(BytesIO(self.sets.store.beginning(key, _HEADER_BYTES)), key)
+
+    def fetch(self, manifest: Manifest) -> Path:
+        """Download, decrypt and unpack both archives; what an earlier attempt left is replaced."""
+        store = VolumeStore(self.scratch)
+        store.prepare()
+        store.abandon(manifest.set_id)
+        folder = store.begin(manifest.set_id)
+        for capture in manifest.databases:
+            body = self.sets.store.open(self._key(manifest, capture))
+            unpack(body, _archive(capture, manifest), self.identities, folder, capture.files)
+        return folder
+
+    def release(self, manifest: Manifest) -> None:
+        """Remove the decrypted dumps."""
+        VolumeStore(self.scratch).abandon(manifest.set_id)
+
+    def _key(self, manifest: Manifest, capture: DatabaseCapture) -> str:
+        return self.sets.archive_key(manifest.set_id, capture.role)
+
+
+def check_set(manifest: Manifest, folder: Path, client: PostgresClient, jobs: int) -> None:
+    """Hash every file and decode every dump to its last byte; raises UnprovenError that names what is damaged."""
+    for capture in manifest.databases:
+        # Hashing uses other threads than the decoding process; the hashes are the more telling fault.
+        with ThreadPoolExecutor(1) as pool:
+            decoding = pool.submit(_decode, client, folder / capture.role)
+            dump_files.check_unchanged(folder, capture.role, capture.files, jobs)
+            decoding.result()
+
+
+def _decode(client: PostgresClient, dump: Path) -> None:
+    try:
+        with client.decoding(dump):
+            pass
+    except CatalyxDrError as error:
+        raise UnprovenError(f"{dump} cannot be read to its end: {error}") from None
+
+
+def _archive(capture: DatabaseCapture, manifest: Manifest) -> StoredFile:
+    if capture.object is None:
+        raise UnprovenError(f"manifest of set {manifest.set_id} names no archive of the {capture.role} database")
+    return capture.object
