@@ -191,7 +191,6 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             entry = response.detailedDiff[path]
             entry.kind = _KINDS[difference.kind, replaces]
             entry.inputDiff = True
-            response.diffs.append(path)
             if replaces:
                 response.replaces.append(path)
 
