@@ -1,1 +1,1 @@
-"""Pulumi components: what a stack declares for each validator."""
+"""Pulumi components: how a protected validator looks in a cluster and at a store."""

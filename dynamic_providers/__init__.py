@@ -1,1 +1,1 @@
-"""Pulumi dynamic providers: recoveries as resources, done by Jobs in the cluster."""
+"""Dynamic providers: they submit work to the cluster and wait for it, and never do it themselves."""

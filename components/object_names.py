@@ -1,0 +1,61 @@
+"""Names and labels of everything that belongs to one validator; the commands of the agent know the same names."""
+
+import hashlib
+from dataclasses import dataclass
+
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+
+from catalyx_dr.adapters.cluster import labels
+from catalyx_dr.model.validator_spec import ValidatorSpec
+
+
+@dataclass(frozen=True)
+class ObjectNames:
+    """Names in the namespace of one validator; all are explicit, so that people and RBAC can rely on them."""
+
+    validator: str
+    namespace: str
+
+    @classmethod
+    def of(cls, spec: ValidatorSpec) -> "ObjectNames":
+        """Names for a specification."""
+        return cls(spec.name, spec.namespace)
+
+    @property
+    def spec_config_map(self) -> str:
+        """ConfigMap with the specification as the jobs read it."""
+        return f"catalyx-dr-{self.validator}"
+
+    @property
+    def volume_claim(self) -> str:
+        """Claim that holds the backup sets."""
+        return f"{self.validator}-backups"
+
+    @property
+    def backup(self) -> str:
+        """CronJob, service account and role of scheduled backups."""
+        return f"{self.validator}-backup"
+
+    @property
+    def identity_dump(self) -> str:
+        """CronJob, service account and role of scheduled identity dumps."""
+        return f"{self.validator}-identity-dump"
+
+    @property
+    def recovery(self) -> str:
+        """Service account and role of restores and identity imports."""
+        return f"{self.validator}-recovery"
+
+    def identity_dump_secret(self, dump_id: str) -> str:
+        """Secret that holds one identity dump."""
+        return f"{self.validator}-identities-{dump_id}"
+
+    def job(self, operation: str, request_id: str) -> str:
+        """Job of one request: the same request has the same name, so that an interrupted `pulumi up` finds its Job."""
+        return f"{self.validator}-{operation}-{hashlib.sha256(request_id.encode()).hexdigest()[:8]}"
+
+    def metadata(self, name: str, annotations: dict[str, str] | None = None) -> ObjectMetaArgs:
+        """Metadata of an object of this validator."""
+        return ObjectMetaArgs(
+            name=name, namespace=self.namespace, labels=labels(self.validator), annotations=annotations or None
+        )

@@ -1,0 +1,77 @@
+"""Service accounts of a validator's jobs, each with the least that its operations need."""
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_kubernetes.core.v1 import ServiceAccount
+from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, Role, RoleBinding, RoleRefArgs, SubjectArgs
+
+from catalyx_dr.model.validator_spec import SpliceHelmTarget, ValidatorSpec
+from components.object_names import ObjectNames
+
+
+def backup_rules(spec: ValidatorSpec) -> list[PolicyRuleArgs]:
+    """Records, and growing the backup volume."""
+    if spec.backup is None or spec.backup.volume is None:
+        return [_records()]
+    return [_records(), _core("persistentvolumeclaims", "get", "patch", names=[ObjectNames.of(spec).volume_claim])]
+
+
+def identity_dump_rules() -> list[PolicyRuleArgs]:
+    """Records, and Secrets to be created and deleted, but neither read nor listed."""
+    return [_records(), _core("secrets", "create", "delete")]
+
+
+def recovery_rules(spec: ValidatorSpec) -> list[PolicyRuleArgs]:
+    """Records; stopping, starting and changing the named workloads; the bootstrap Secret, made but never read."""
+    workloads = {*spec.workloads}
+    if isinstance(spec.target, SpliceHelmTarget):
+        workloads.add(spec.target.validator_workload)
+    changes = [
+        PolicyRuleArgs(
+            api_groups=["apps"],
+            resources=[f"{kind.lower()}s"],
+            resource_names=sorted(workload.name for workload in workloads if workload.kind == kind),
+            verbs=["get", "patch"],
+        )
+        for kind in sorted({workload.kind for workload in workloads})
+    ]
+    return [
+        _records(),
+        *changes,
+        _core("pods", "get", "list"),
+        _core("secrets", "create"),
+        _core("secrets", "delete", names=[spec.target.bootstrap_secret]),
+    ]
+
+
+def service_account(
+    spec: ValidatorSpec, name: str, rules: Sequence[PolicyRuleArgs], parent: pulumi.Resource
+) -> list[pulumi.Resource]:
+    """Declare a service account with its Role; returns what a job needs before it may start."""
+    names = ObjectNames.of(spec)
+    options = pulumi.ResourceOptions(parent=parent)
+    account = ServiceAccount(
+        name,
+        metadata=names.metadata(name, spec.service_account_annotations),
+        # Pods that need the token ask for it.
+        automount_service_account_token=False,
+        opts=options,
+    )
+    role = Role(name, metadata=names.metadata(name), rules=list(rules), opts=options)
+    binding = RoleBinding(
+        name,
+        metadata=names.metadata(name),
+        role_ref=RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="Role", name=name),
+        subjects=[SubjectArgs(kind="ServiceAccount", name=name, namespace=spec.namespace)],
+        opts=options,
+    )
+    return [account, role, binding]
+
+
+def _records() -> PolicyRuleArgs:
+    return _core("configmaps", "get", "list", "create", "patch", "delete")
+
+
+def _core(resource: str, *verbs: str, names: list[str] | None = None) -> PolicyRuleArgs:
+    return PolicyRuleArgs(api_groups=[""], resources=[resource], verbs=list(verbs), resource_names=names)

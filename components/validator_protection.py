@@ -1,0 +1,150 @@
+"""The whole of one validator: specification, permissions, volume, schedules, and what outlives the stack."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes.core.v1 import ConfigMap
+
+from catalyx_dr.model.environment_spec import AgentImage
+from catalyx_dr.model.quantity import Quantity
+from catalyx_dr.model.validator_spec import CaptureSchedule, ValidatorSpec
+from components import permissions
+from components.agent_pod import SPEC_FILE
+from components.backup_bucket import BackupBucket, BackupBucketArgs
+from components.backup_schedule import BackupSchedule, BackupScheduleArgs
+from components.backup_volume import BackupVolume, BackupVolumeArgs
+from components.identity_dump_schedule import IdentityDumpSchedule, IdentityDumpScheduleArgs
+from components.object_names import ObjectNames
+from dynamic_providers.kept_backups import KeptBackups, KeptBackupsArgs
+
+
+@dataclass(frozen=True)
+class ValidatorProtectionArgs:
+    """`bucket`: the one at AWS, which validators share; a bucket at another store each validator makes itself.
+
+    `present_volume` is the claim's size in the cluster; `now` (with a time zone) only serves to tell the next runs.
+    """
+
+    validator: ValidatorSpec
+    agent: AgentImage
+    protect: bool
+    now: datetime
+    bucket: BackupBucket | None = None
+    present_volume: Quantity | None = None
+    warnings: Sequence[str] = ()
+
+
+class ValidatorProtection(pulumi.ComponentResource):
+    """Everything that protects a validator. A recovery depends on it; `pulumi destroy` leaves its backups."""
+
+    def __init__(self, name: str, args: ValidatorProtectionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("catalyx-dr:protection:ValidatorProtection", name, None, opts)
+        self._args = args
+        self._spec = args.validator
+        self._names = ObjectNames.of(args.validator)
+        for warning in args.warnings:
+            pulumi.log.warn(warning, resource=self)
+        self._requires: list[pulumi.Resource] = [self._declare_spec()]
+        self._bucket = args.bucket
+        self._declare_recovery()
+        self._declare_backup()
+        self._declare_identity_dump()
+        KeptBackups(
+            f"{name}-kept", KeptBackupsArgs(name, tuple(kept_of(self._spec))), pulumi.ResourceOptions(parent=self)
+        )
+        self.summary = summary_of(args)
+        self.register_outputs(self.summary)
+
+    def _declare_spec(self) -> ConfigMap:
+        return ConfigMap(
+            self._names.spec_config_map,
+            metadata=self._names.metadata(self._names.spec_config_map),
+            data={SPEC_FILE: self._spec.model_dump_json(by_alias=True, exclude_none=True, indent=2)},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _declare_recovery(self) -> None:
+        permissions.service_account(self._spec, self._names.recovery, permissions.recovery_rules(self._spec), self)
+
+    def _declare_backup(self) -> None:
+        backup = self._spec.backup
+        if backup is None:
+            return
+        account = permissions.service_account(
+            self._spec, self._names.backup, permissions.backup_rules(self._spec), self
+        )
+        requires = [*self._requires, *account]
+        if backup.bucket is not None:
+            self._bucket = self._bucket or BackupBucket(
+                f"{self._spec.name}-bucket",
+                BackupBucketArgs(backup.bucket, self._args.protect, self._spec, self._args.agent, [*requires]),
+                pulumi.ResourceOptions(parent=self),
+            )
+            requires.append(self._bucket)
+        if backup.volume is not None:
+            volume = BackupVolumeArgs(self._spec, backup, backup.volume, self._args.protect, self._args.present_volume)
+            requires.append(BackupVolume(self._names.volume_claim, volume, pulumi.ResourceOptions(parent=self)))
+        BackupSchedule(
+            self._names.backup,
+            BackupScheduleArgs(self._spec, backup, self._args.agent, requires),
+            pulumi.ResourceOptions(parent=self),
+        )
+
+    def _declare_identity_dump(self) -> None:
+        dumps = self._spec.identity_dump
+        if dumps is None:
+            return
+        account = permissions.service_account(
+            self._spec, self._names.identity_dump, permissions.identity_dump_rules(), self
+        )
+        at_store = [self._bucket] if self._bucket else []
+        IdentityDumpSchedule(
+            self._names.identity_dump,
+            IdentityDumpScheduleArgs(self._spec, dumps, self._args.agent, [*self._requires, *account, *at_store]),
+            pulumi.ResourceOptions(parent=self),
+        )
+
+
+def summary_of(args: ValidatorProtectionArgs) -> dict[str, Any]:
+    """What people ask of a protected validator, as the stack's output shows it."""
+    spec, names = args.validator, ObjectNames.of(args.validator)
+    summary: dict[str, Any] = {"namespace": spec.namespace, "partyHint": spec.party_hint}
+    if spec.backup is not None:
+        summary["backup"] = {**_schedule(names.backup, spec.backup), "sets": destinations_of_sets(spec)}
+    if spec.identity_dump is not None:
+        summary["identityDump"] = {
+            **_schedule(names.identity_dump, spec.identity_dump),
+            "dumps": destinations_of_dumps(spec),
+        }
+    return summary
+
+
+def destinations_of_sets(spec: ValidatorSpec) -> list[str]:
+    """Where backup sets are."""
+    backup = spec.backup
+    if backup is None:
+        return []
+    volume = [f"claim {spec.namespace}/{ObjectNames.of(spec).volume_claim}, folder sets"] if backup.volume else []
+    return [*volume, *([f"s3://{backup.bucket.name}/{spec.object_prefix}sets/"] if backup.bucket else [])]
+
+
+def destinations_of_dumps(spec: ValidatorSpec) -> list[str]:
+    """Where identity dumps are."""
+    if spec.identity_dump is None:
+        return []
+    secrets = f"Secrets {spec.namespace}/{ObjectNames.of(spec).identity_dump_secret('*')}"
+    bucket = spec.backup.bucket if spec.backup else None
+    return [secrets, *([f"s3://{bucket.name}/{spec.object_prefix}identities/"] if bucket else [])]
+
+
+def kept_of(spec: ValidatorSpec) -> list[str]:
+    """What outlives the stack."""
+    history = f"records (ConfigMaps) in {spec.namespace}"
+    return [*destinations_of_sets(spec), *destinations_of_dumps(spec), history]
+
+
+def _schedule(cron_job: str, schedule: CaptureSchedule) -> dict[str, Any]:
+    return {"cronJob": cron_job, "schedule": f"{schedule.cron} {schedule.time_zone}", "suspended": schedule.suspend}

@@ -1,0 +1,74 @@
+"""DatabaseRestore: both databases of a validator brought back from one backup set, once a request id."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pulumi
+from pulumi.dynamic import Resource
+
+from catalyx_dr.model.record import Record, RecordKind
+from dynamic_providers.cluster_job import ClusterJobProvider, Properties, different
+from dynamic_providers.request_resource import outputs, progress_urn, snake_case
+
+
+class DatabaseRestoreProvider(ClusterJobProvider):
+    """Runs `catalyx-dr restore` in the cluster."""
+
+    what = "restore"
+    record_kind: ClassVar[RecordKind | None] = RecordKind.RESTORE
+    bound = ("set", "source")
+
+    def means_the_same(self, name: str, olds: Properties, news: Properties) -> bool:
+        """`latest` may be replaced by the id that it was."""
+        if name == "set" and news["set"] == olds.get("setId"):
+            return True
+        return super().means_the_same(name, olds, news)
+
+    def refuse_other_meaning(self, done: Record, props: Properties) -> None:
+        """A request that restored one set cannot stand for another; `latest` means the one it was."""
+        then = done.details.get("set")
+        if props["set"] not in ("latest", then) and then is not None:
+            raise different("set", done, then, props["set"])
+
+
+@dataclass(frozen=True)
+class DatabaseRestoreArgs:
+    """`set`: as the stack file says; `set_id`: what it is. `stops`: workloads that are down during the swap."""
+
+    validator: str
+    namespace: str
+    request_id: str
+    set: str
+    set_id: str
+    taken_at: str | None
+    source: str
+    stops: tuple[str, ...]
+    job: dict[str, Any]
+
+
+class DatabaseRestore(Resource, module="catalyx-dr", name="DatabaseRestore"):
+    """A restore. Its removal from the stack undoes nothing; a new request id restores again."""
+
+    set_id: pulumi.Output[str]
+    status: pulumi.Output[str]
+    finished: pulumi.Output[str]
+    message: pulumi.Output[str]
+
+    def __init__(self, name: str, args: DatabaseRestoreArgs, opts: pulumi.ResourceOptions) -> None:
+        inputs = {
+            "validator": args.validator,
+            "namespace": args.namespace,
+            "requestId": args.request_id,
+            "set": args.set,
+            "setId": args.set_id,
+            "takenAt": args.taken_at,
+            "source": args.source,
+            "scalesDown": list(args.stops),
+            "job": args.job,
+            "progressUrn": progress_urn(self, name, opts),
+        }
+        super().__init__(DatabaseRestoreProvider(), name, {**inputs, **outputs()}, opts)
+
+    def translate_output_property(self, prop: str) -> str:
+        """Python's way of writing names."""
+        return snake_case(prop)
