@@ -354,12 +354,11 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
 
     def _fail_partially(self, context: grpc.ServicerContext, error: NotReadyError, state: Struct) -> NoReturn:
         """Fail, but have the engine record the object, which exists."""
-        detail = any_pb2.Any()
-        detail.Pack(
-            provider_pb2.ErrorResourceInitFailed(id=object_id(error.live), properties=state, reasons=[str(error)])
-        )
-        code = grpc.StatusCode.UNKNOWN
         message = f"{object_id(error.live)} exists, but is not as wanted: {error}"
+        failure = provider_pb2.ErrorResourceInitFailed(id=object_id(error.live), properties=state, reasons=[message])
+        detail = any_pb2.Any()
+        detail.Pack(failure)
+        code = grpc.StatusCode.UNKNOWN
         status = status_pb2.Status(code=code.value[0], message=message, details=[detail])
         context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
         context.abort(code, message)
