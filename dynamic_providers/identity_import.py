@@ -36,7 +36,7 @@ class IdentityImportProvider(ClusterJobProvider):
 
 @dataclass(frozen=True)
 class IdentityImportArgs:
-    """`dump`: as the stack file says; `dump_id`: what it is. `values`: what is set on the validator, in both flavours."""
+    """`dump`: as the stack file says; `dump_id`: what it is. `values`: what the validator is set to."""
 
     validator: str
     namespace: str

@@ -1,6 +1,8 @@
 """What the resources of requests share: outputs that their Job fills, and where their progress appears."""
 
 import re
+from collections.abc import Awaitable
+from typing import cast
 
 import pulumi
 from pulumi.dynamic import Resource
@@ -13,15 +15,14 @@ def outputs() -> dict[str, None]:
     return dict.fromkeys(_FILLED_BY_THE_JOB)
 
 
-def progress_urn(resource: Resource, name: str, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
-    """URN that `resource` will have, by which its provider reports; a provider is never told it.
-
-    `opts.parent` is the component that the resource belongs to.
-    """
-    if opts.parent is None:
-        raise ValueError(f"{name} needs a parent")
+def progress_urn(resource: Resource, name: str, opts: pulumi.ResourceOptions) -> pulumi.Input[str]:
+    """URN that `resource` will have, by which its provider reports; a provider is never told it."""
     kind = f"pulumi-python:{resource._resource_type_name}"
-    return opts.parent.urn.apply(lambda parent: _child_urn(parent, kind, name))
+    if opts.parent is None:
+        return f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{kind}::{name}"
+    child = opts.parent.urn.apply(lambda parent: _child_urn(parent, kind, name))
+    # Without its resources: as an input it would make the child wait for its own parent.
+    return pulumi.Output(set(), cast("Awaitable[str]", child.future()), child.is_known())
 
 
 def _child_urn(parent: str, kind: str, name: str) -> str:

@@ -1,0 +1,103 @@
+"""What a program asks the cluster before it registers anything: read-only; a preview goes on without an answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from catalyx_dr.adapters import backup_claims
+from catalyx_dr.adapters.cluster import Cluster
+from catalyx_dr.adapters.records import ClusterRecords
+from catalyx_dr.model.environment_spec import IdentityImportRequest, RestoreRequest
+from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnreachableError
+from catalyx_dr.model.quantity import Quantity
+from catalyx_dr.model.validator_spec import ValidatorSpec
+from components.object_names import ObjectNames
+from components.recovery_plan import (
+    RecoveryPlan,
+    import_note,
+    plan_import,
+    plan_restore,
+    restore_note,
+)
+from dynamic_providers.cluster_access import ClusterAccess
+
+Found = TypeVar("Found")
+
+
+@dataclass
+class ClusterLookup:
+    """Looks up; `preview` says whether it may do without. `unanswered` tells what was not looked up, and why."""
+
+    access: ClusterAccess
+    preview: bool
+    now: datetime
+    unanswered: list[str] = field(default_factory=list)
+    _unreachable: CatalyxDrError | None = None
+
+    def volume_size(self, spec: ValidatorSpec) -> Quantity | None:
+        """Size of the backup volume that is there already; None also when that could not be looked up."""
+        if spec.backup is None or spec.backup.volume is None:
+            return None
+        name = ObjectNames.of(spec).volume_claim
+        return self._ask(
+            f"size of claim {spec.namespace}/{name}",
+            spec.namespace,
+            lambda cluster: backup_claims.requested_size(cluster, name),
+            lambda: None,
+        )
+
+    def restore(self, spec: ValidatorSpec, request: RestoreRequest) -> RecoveryPlan:
+        """What the restore will do; raises RefusedError for one that cannot be done."""
+
+        def unknown() -> RecoveryPlan:
+            plan = RecoveryPlan(request.set)
+            return RecoveryPlan(plan.capture, notes=(restore_note(spec, request, plan, self.now),))
+
+        return self._ask(
+            f"set {request.set} of {spec.name}",
+            spec.namespace,
+            lambda cluster: plan_restore(spec, request, ClusterRecords(cluster), self.now),
+            unknown,
+        )
+
+    def identity_import(self, spec: ValidatorSpec, request: IdentityImportRequest) -> RecoveryPlan:
+        """What the identity import will do; raises RefusedError for one that cannot be done."""
+
+        def unknown() -> RecoveryPlan:
+            plan = RecoveryPlan(request.dump)
+            return RecoveryPlan(plan.capture, notes=(import_note(spec, request, plan, self.now),))
+
+        return self._ask(
+            f"dump {request.dump} of {spec.name}",
+            spec.namespace,
+            lambda cluster: plan_import(spec, request, ClusterRecords(cluster), self.now),
+            unknown,
+        )
+
+    def _ask(self, what: str, namespace: str, ask: Callable[[Cluster], Found], otherwise: Callable[[], Found]) -> Found:
+        """Ask once; a cluster that did not answer the first question is not asked another one."""
+        cluster = self._connect(namespace)
+        if cluster is not None:
+            try:
+                return ask(cluster)
+            except UnreachableError as error:
+                self._unreachable = error
+        if not self.preview and self._unreachable:
+            raise self._unreachable
+        self.unanswered.append(what)
+        return otherwise()
+
+    def _connect(self, namespace: str) -> Cluster | None:
+        if self._unreachable is not None:
+            return None
+        try:
+            return self.access.connect(namespace)
+        except RefusedError as error:
+            self._unreachable = error
+            return None
+
+    @property
+    def reason(self) -> str:
+        """Why something was not looked up."""
+        return str(self._unreachable)
