@@ -1,1 +1,33 @@
 """Names that are used by a library, not by our own code; dead-code analysis cannot see that."""
+
+import grpc
+
+from dev.engine.kubernetes_plugin.provider import KubernetesProvider
+from dev.engine.language_host import PythonLanguageHost
+
+# The gRPC protocols of the Pulumi engine name these; the library calls them.
+_ENGINE_CALLS = (
+    KubernetesProvider.Cancel,
+    KubernetesProvider.CheckConfig,
+    KubernetesProvider.Configure,
+    KubernetesProvider.Construct,
+    KubernetesProvider.Create,
+    KubernetesProvider.Delete,
+    KubernetesProvider.Diff,
+    KubernetesProvider.DiffConfig,
+    KubernetesProvider.GetPluginInfo,
+    KubernetesProvider.Handshake,
+    KubernetesProvider.Invoke,
+    KubernetesProvider.Read,
+    KubernetesProvider.Update,
+    PythonLanguageHost.About,
+    PythonLanguageHost.GetProgramDependencies,
+    PythonLanguageHost.GetRequiredPackages,
+    PythonLanguageHost.GetRequiredPlugins,
+    PythonLanguageHost.InstallDependencies,
+    PythonLanguageHost.Run,
+    PythonLanguageHost.RunPlugin,
+    PythonLanguageHost.RuntimeOptionsPrompts,
+    PythonLanguageHost.Template,
+    grpc.GenericRpcHandler.service,
+)

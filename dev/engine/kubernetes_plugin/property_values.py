@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from google.protobuf.struct_pb2 import Struct, Value
+from google.protobuf.struct_pb2 import NullValue, Struct, Value
 
 # A string of this content stands for a value that is not known before an update.
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -60,7 +60,7 @@ def set_value(target: Value, value: Any) -> None:
     elif isinstance(value, bool):
         target.bool_value = value
     elif value is None:
-        target.null_value = 0  # type: ignore[assignment]  # the only member of the enumeration NullValue
+        target.CopyFrom(Value(null_value=NullValue.NULL_VALUE))
     else:
         target.number_value = value
 

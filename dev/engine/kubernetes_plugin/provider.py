@@ -68,6 +68,7 @@ _KINDS: dict[tuple[str, bool], "_ChangeKind.ValueType"] = {
     ("update", False): _ChangeKind.UPDATE,
     ("update", True): _ChangeKind.UPDATE_REPLACE,
 }
+_REPLACING = {kind for (_, replaces), kind in _KINDS.items() if replaces}
 
 
 def plugin_version() -> str:
@@ -162,37 +163,33 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             for difference in differences(old, new)
             if not any(is_within(difference.path, path) for path in ignored)
         ]
-        response = provider_pb2.DiffResponse(
-            changes=provider_pb2.DiffResponse.DIFF_SOME
-            if changed or retry_job
-            else provider_pb2.DiffResponse.DIFF_NONE,
+        details = self._describe(changed, old, new)
+        replaces = sorted(path for path, detail in details.items() if detail.kind in _REPLACING)
+        if retry_job:
+            replaces.append('metadata.annotations["pulumi.com/replaceUnready"]')
+        some = bool(details or replaces)
+        return provider_pb2.DiffResponse(
+            changes=provider_pb2.DiffResponse.DIFF_SOME if some else provider_pb2.DiffResponse.DIFF_NONE,
+            replaces=replaces,
+            deleteBeforeReplace=bool(replaces) and _keeps_fixed_name(old, new),
+            detailedDiff=details,
             hasDetailedDiff=True,
         )
-        self._describe(response, changed, old, new)
-        if retry_job:
-            response.replaces.append('metadata.annotations["pulumi.com/replaceUnready"]')
-        response.deleteBeforeReplace = bool(response.replaces) and _keeps_fixed_name(old, new)
-        return response
 
     def _describe(
-        self,
-        response: provider_pb2.DiffResponse,
-        changed: list[Difference],
-        old: KubernetesObject,
-        new: KubernetesObject,
-    ) -> None:
+        self, changed: list[Difference], old: KubernetesObject, new: KubernetesObject
+    ) -> dict[str, provider_pb2.PropertyDiff]:
         fields = immutable_fields(kind_of_object(new), new, self._cluster.options.mutability)
         group_changed = kind_of_object(old).group != kind_of_object(new).group
+        details = {}
         for difference in changed:
             replaces = touches(difference.path, (difference.old, difference.new), fields) or (
                 group_changed and difference.path == ("apiVersion",)
             )
-            path = format_path(difference.path)
-            entry = response.detailedDiff[path]
-            entry.kind = _KINDS[difference.kind, replaces]
-            entry.inputDiff = True
-            if replaces:
-                response.replaces.append(path)
+            details[format_path(difference.path)] = provider_pb2.PropertyDiff(
+                kind=_KINDS[difference.kind, replaces], inputDiff=True
+            )
+        return details
 
     def _is_unready_job(self, inputs: Struct) -> bool:
         """Tell whether a Job asks to be replaced because it has not succeeded."""
