@@ -1,0 +1,43 @@
+"""The validator's databases as its owner sees them: made empty, or lost."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from lightkube import Client
+from psycopg import sql
+
+from dev.platform.objects import read_secret, service_address
+
+DATABASES = ("cantonnet_validator", "participant")
+
+
+@contextmanager
+def maintenance_connection(api: Client, namespace: str) -> Iterator[psycopg.Connection]:
+    """Connection as cnadmin to the maintenance database."""
+    secret = read_secret(api, namespace, "postgres-secrets") or {}
+    with psycopg.connect(
+        host=service_address(api, namespace, "postgres"),
+        user="cnadmin",
+        password=secret["postgresPassword"],
+        dbname="cantonnet",
+        autocommit=True,
+        connect_timeout=10,
+    ) as connection:
+        yield connection
+
+
+def create_missing(api: Client, namespace: str) -> None:
+    """Make the databases that are not there, empty."""
+    with maintenance_connection(api, namespace) as connection:
+        present = {row[0] for row in connection.execute("select datname from pg_database")}
+        for name in DATABASES:
+            if name not in present:
+                connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+
+
+def wreck(api: Client, namespace: str) -> None:
+    """The disaster: both databases are gone, with whatever is connected to them."""
+    with maintenance_connection(api, namespace) as connection:
+        for name in DATABASES:
+            connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))

@@ -1,0 +1,50 @@
+"""The wallet of the local validator, as its user sees it."""
+
+from decimal import Decimal
+from typing import Any
+
+import httpx2
+from lightkube import Client
+
+from dev.platform.identities import WALLET_CLIENT
+from dev.platform.objects import read_secret, service_address
+
+_TIMEOUT_SECONDS = 15
+
+
+class Wallet:
+    """Logs in at Keycloak with the Secret `wallet-user` and talks to the validator app."""
+
+    def __init__(self, api: Client, namespace: str) -> None:
+        self._api = api
+        self._namespace = namespace
+
+    def balance(self) -> Decimal:
+        """Unlocked balance."""
+        return Decimal(self._call("GET", "/v0/wallet/balance")["effective_unlocked_qty"])
+
+    def tap(self, amount: str) -> None:
+        """Get coins from the development network's tap."""
+        self._call("POST", "/v0/wallet/tap", {"amount": amount})
+
+    def validator_user(self) -> dict[str, Any]:
+        """Party and user of the validator; needs no login."""
+        return self._call("GET", "/v0/validator-user")
+
+    def _call(self, method: str, path: str, body: dict[str, str] | None = None) -> dict[str, Any]:
+        address = service_address(self._api, self._namespace, "validator-app")
+        headers = {"Authorization": f"Bearer {self._token()}"}
+        with httpx2.Client(timeout=_TIMEOUT_SECONDS, trust_env=False) as http:
+            answer = http.request(method, f"http://{address}:5003/api/validator{path}", json=body, headers=headers)
+            answer.raise_for_status()
+            return dict(answer.json())
+
+    def _token(self) -> str:
+        user = read_secret(self._api, self._namespace, "wallet-user") or {}
+        address = service_address(self._api, "platform", "keycloak")
+        form = {"grant_type": "password", "client_id": WALLET_CLIENT, **user}
+        with httpx2.Client(timeout=_TIMEOUT_SECONDS, trust_env=False) as http:
+            url = f"http://{address}:8080/realms/canton/protocol/openid-connect/token"
+            answer = http.post(url, data=form)
+            answer.raise_for_status()
+            return str(answer.json()["access_token"])
