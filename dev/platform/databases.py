@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import psycopg
 from lightkube import Client
 from psycopg import sql
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from dev.platform.objects import read_secret, service_address
 
@@ -15,16 +16,27 @@ DATABASES = ("cantonnet_validator", "participant")
 @contextmanager
 def maintenance_connection(api: Client, namespace: str) -> Iterator[psycopg.Connection]:
     """Connection as cnadmin to the maintenance database."""
+    with _connect(api, namespace) as connection:
+        yield connection
+
+
+# A ready pod is reachable through its Service only when the proxy has heard of it.
+@retry(
+    retry=retry_if_exception_type(psycopg.OperationalError),
+    stop=stop_after_delay(60),
+    wait=wait_fixed(0.5),
+    reraise=True,
+)
+def _connect(api: Client, namespace: str) -> psycopg.Connection:
     secret = read_secret(api, namespace, "postgres-secrets") or {}
-    with psycopg.connect(
+    return psycopg.connect(
         host=service_address(api, namespace, "postgres"),
         user="cnadmin",
         password=secret["postgresPassword"],
         dbname="cantonnet",
         autocommit=True,
         connect_timeout=10,
-    ) as connection:
-        yield connection
+    )
 
 
 def create_missing(api: Client, namespace: str) -> None:
