@@ -1,0 +1,105 @@
+"""The two databases are the right ones, so that their order means something (domain 1.1, 1.2, 4)."""
+
+import re
+from collections.abc import Iterator
+
+from catalyx_dr.model.quantity import Quantity
+from catalyx_dr.model.validator_spec import Database, DatabaseRole, ValidatorSpec
+from catalyx_dr.rules.policy.finding import Found, Severity, Stack, rule
+
+_LEGACY_NAME = re.compile(r"participant[-_]([0-9]+)")
+_IMPLAUSIBLE = Quantity.parse("64Mi")
+
+
+@rule(
+    "DR003",
+    "The two databases are told apart",
+    severity="error",
+    why="The validator app's database must be captured before the participant's. With the two exchanged, or one named "
+    "twice, every backup looks fine and no restore works: the app asks for ledger offsets that its participant lacks, "
+    "and nothing says so.",
+    source="domain 1.1, 1.2, 4",
+)
+def databases_in_order(stack: Stack) -> Iterator[Found]:
+    """Report databases that are one and the same, or that carry each other's names."""
+    for path, validator in stack.validators():
+        place, databases = f"{path}.databases", validator.databases
+        if _address(validator, DatabaseRole.VALIDATOR_APP) == _address(validator, DatabaseRole.PARTICIPANT):
+            yield Found(
+                Severity.ERROR,
+                place,
+                validator.name,
+                f"validatorApp and participant name the same database {databases.participant.name!r}",
+                "name both databases as the validator's charts do (persistence.databaseName)",
+            )
+        elif _is_participants(databases.validator_app) or _is_apps(databases.participant):
+            yield Found(
+                Severity.ERROR,
+                place,
+                validator.name,
+                f"validatorApp is {databases.validator_app.name!r} (schema {databases.validator_app.schema_name!r}), "
+                f"participant is {databases.participant.name!r} (schema {databases.participant.schema_name!r}): "
+                "they look exchanged",
+                "give each role its own database",
+            )
+
+
+@rule(
+    "DR004",
+    "The participant's database belongs to the declared migration",
+    severity="warning",
+    why="Older participant databases can lie beside the present one. Backing up the wrong one gives a healthy pod "
+    "without the validator's identity.",
+    source="domain 1.2",
+)
+def database_of_migration(stack: Stack) -> Iterator[Found]:
+    """Report a participant database whose number is not the migration id."""
+    for path, validator in stack.validators():
+        name = validator.databases.participant.name
+        numbered = _LEGACY_NAME.fullmatch(name)
+        if numbered and int(numbered[1]) != validator.migration_id:
+            yield Found(
+                Severity.WARNING,
+                f"{path}.databases.participant.name",
+                validator.name,
+                f"{name!r} is the database of migration {numbered[1]}, migrationId is {validator.migration_id}",
+                "read the name from the participant's CANTON_PARTICIPANT_POSTGRES_DB, and set migrationId to it",
+            )
+
+
+@rule(
+    "DR005",
+    "Database storage has a plausible size",
+    severity="error",
+    why="The backup volume is sized from it. A forgotten unit (`60` for `60Gi`) is a valid size to Kubernetes.",
+    source="vendor guide, Storage Recommendations",
+)
+def plausible_storage(stack: Stack) -> Iterator[Found]:
+    """Report a storage size below any real database."""
+    for path, validator in stack.validators():
+        databases = validator.databases
+        for name, database in (("validatorApp", databases.validator_app), ("participant", databases.participant)):
+            if database.storage < _IMPLAUSIBLE:
+                yield Found(
+                    Severity.ERROR,
+                    f"{path}.databases.{name}.storage",
+                    validator.name,
+                    f"{database.storage} is less than any database of Canton needs",
+                    "write the size of the database's volume with its unit, for example 60Gi",
+                )
+
+
+def _address(validator: ValidatorSpec, role: DatabaseRole) -> tuple[str, int, str]:
+    server = validator.databases.server_of(role)
+    return server.host, server.port, validator.databases.of(role).name
+
+
+def _is_participants(database: Database) -> bool:
+    return database.schema_name == "participant" or bool(re.fullmatch(r"participant([-_][0-9]+)?", database.name))
+
+
+def _is_apps(database: Database) -> bool:
+    return database.schema_name == "validator" or database.name in ("cantonnet_validator", "validator")
+
+
+RULES = (databases_in_order, database_of_migration, plausible_storage)

@@ -1,0 +1,81 @@
+"""Validators of one stack do not get in each other's way."""
+
+from collections.abc import Callable, Iterator
+
+from catalyx_dr.model.validator_spec import DatabaseRole, ValidatorSpec
+from catalyx_dr.rules.policy.finding import Found, Severity, Stack, rule
+
+
+@rule(
+    "DR070",
+    "Every database belongs to one validator",
+    severity="error",
+    why="Two validators on one database mean that one of them names the wrong one; restoring either swaps it away from "
+    "the other.",
+    source="domain 1.2, 4",
+)
+def own_databases(stack: Stack) -> Iterator[Found]:
+    """Report databases that two validators name; a host without a dot is one of the validator's own namespace."""
+    yield from _shared(stack, "databases", "the database", _databases)
+
+
+@rule(
+    "DR071",
+    "Every validator has an identity of its own",
+    severity="error",
+    why="Party hint and node identifier name one validator on the network. Two that share one would be recovered as "
+    "each other.",
+    source="domain 1.4",
+)
+def own_identity(stack: Stack) -> Iterator[Found]:
+    """Report party hints and node identifiers that two validators share."""
+    yield from _shared(stack, "partyHint", "party hint", lambda validator: (validator.party_hint,))
+    yield from _shared(stack, "nodeIdentifier", "node identifier", lambda validator: (validator.node_identifier,))
+
+
+@rule(
+    "DR072",
+    "Every workload belongs to one validator",
+    severity="error",
+    why="A restore stops the validator's workloads before it swaps the databases. A shared name in one namespace would "
+    "stop another validator.",
+    source="design of this project: scale down, swap, scale up",
+)
+def own_workloads(stack: Stack) -> Iterator[Found]:
+    """Report workloads of one namespace that two validators name."""
+    yield from _shared(
+        stack,
+        "workloads",
+        "the workload",
+        lambda validator: tuple(f"{workload} in {validator.namespace}" for workload in validator.workloads),
+    )
+
+
+def _databases(validator: ValidatorSpec) -> tuple[str, ...]:
+    addresses = []
+    for role in DatabaseRole:
+        server = validator.databases.server_of(role)
+        host = server.host if "." in server.host else f"{server.host}.{validator.namespace}"
+        host = host.removesuffix(".svc.cluster.local").removesuffix(".svc")
+        addresses.append(f"{validator.databases.of(role).name} at {host}:{server.port}")
+    return tuple(dict.fromkeys(addresses))
+
+
+def _shared(
+    stack: Stack, place: str, what: str, names_of: Callable[[ValidatorSpec], tuple[str, ...]]
+) -> Iterator[Found]:
+    owners: dict[str, str] = {}
+    for path, validator in stack.validators():
+        for name in names_of(validator):
+            if name in owners:
+                yield Found(
+                    Severity.ERROR,
+                    f"{path}.{place}",
+                    validator.name,
+                    f"{what} {name} is also that of {owners[name]}",
+                    "give each validator its own",
+                )
+            owners.setdefault(name, validator.name)
+
+
+RULES = (own_databases, own_identity, own_workloads)
