@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _PART_BYTES = 8 * 1024 * 1024
 _MOST_PARTS = 9_000  # S3 allows 10,000 a upload; what is compressed and encrypted is a little larger than expected.
 _PARTS_AT_ONCE = 3
+_WRONG_KEY = ("XAdminUserNotFound",)  # versitygw's word for an unknown access key, with status 404
 _LOCKED = ("AccessDenied", "InvalidRequest", "MethodNotAllowed")
 _UNSUPPORTED = ("NotImplemented", "MethodNotAllowed", "AccessDenied", "403")
 _NO_LOCK = (
@@ -195,7 +196,7 @@ class BucketStore:
         if code in ("NoSuchKey", "404"):
             return MissingError(f"{what}; it is not there")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if status in (401, 403):
+        if status in (401, 403) or code in _WRONG_KEY:
             return RefusedError(f"{what}; correct the access key in the store's Secret or the rights it has")
         if status >= 500 or status == 429:
             return UnreachableError(f"{what}; the store has a fault, try again later")

@@ -1,0 +1,104 @@
+"""A real S3-compatible store, versitygw, with versioning and object lock."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.config import Config
+from tenacity import retry, stop_after_delay, wait_fixed
+
+from catalyx_dr.adapters.bucket_store import BucketStore
+from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.model.validator_spec import BackupBucket, BucketCredentials, Retention
+from dev.toolchain.go_tools import VERSITYGW
+from tests.fixtures_postgres import free_port
+
+ACCESS_KEY, SECRET_KEY = "root", "root-secret"
+STORE_SECRET = "backup-store"  # noqa: S105 - a name
+
+
+class S3Server:
+    """One store with data below `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        for name in ("data", "versions"):
+            (folder / name).mkdir()
+        self.start()
+
+    @property
+    def endpoint(self) -> str:
+        """Address of the store."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        program = VERSITYGW.build()
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    program,
+                    *("--port", f"127.0.0.1:{self._port}", "--access", ACCESS_KEY, "--secret", SECRET_KEY),
+                    *("posix", "--versioning-dir", self._folder / "versions", self._folder / "data"),
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        retry(stop=stop_after_delay(20), wait=wait_fixed(0.05), reraise=True)(self.client().list_buckets)()
+
+    def stop(self) -> None:
+        """End it and wait for that."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(timeout=20)
+            self._process = None
+
+    def client(self):  # type: ignore[no-untyped-def]
+        """Client with the root credentials."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+            config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
+        )
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    server = S3Server(tmp_path_factory.mktemp("s3"))
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def bucket(s3_server: S3Server, request: pytest.FixtureRequest) -> BackupBucket:
+    """An empty versioned bucket of the test's own."""
+    name = f"test-{abs(hash(request.node.nodeid)):x}"
+    s3_server.client().create_bucket(Bucket=name)
+    s3_server.client().put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return declared_bucket(s3_server, name)
+
+
+def declared_bucket(server: S3Server, name: str, **more: object) -> BackupBucket:
+    """Declaration of a bucket in the store."""
+    fields: dict[str, object] = {
+        "name": name,
+        "provider": "s3-compatible",
+        "endpoint": server.endpoint,
+        "credentials": BucketCredentials(secret=STORE_SECRET),
+        "retention": Retention(keep=2),
+    }
+    return BackupBucket.model_validate(fields | more)
+
+
+@pytest.fixture
+def bucket_store(bucket: BackupBucket, secrets: SecretFiles) -> BucketStore:
+    return BucketStore.reach(bucket, secrets)

@@ -1,0 +1,196 @@
+"""A protected validator as the operations see it: specification, secrets, records in memory, stand-in workloads."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyrage
+import pytest
+
+from catalyx_dr.adapters import workloads
+from catalyx_dr.adapters.records import newest_first
+from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.model.quantity import Quantity
+from catalyx_dr.model.record import Record, RecordKind
+from catalyx_dr.model.validator_spec import (
+    BackupBucket,
+    BackupVolume,
+    Database,
+    DatabaseBackup,
+    Databases,
+    DatabaseServer,
+    Encryption,
+    Retention,
+    SpliceHelmTarget,
+    ValidatorSpec,
+    Workload,
+)
+from catalyx_dr.operations.surroundings import Surroundings
+from tests.fixtures_bucket import ACCESS_KEY, SECRET_KEY, STORE_SECRET
+from tests.fixtures_postgres import PASSWORD, USER, ThrowawayServer
+
+
+class MemoryRecords:
+    """Records of one test."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, Record] = {}
+
+    def save(self, record: Record) -> None:
+        self._records[record.object_name] = record
+
+    def find(self, kind: RecordKind, validator: str, identifier: str) -> Record | None:
+        found = [r for r in self.list(validator, kind) if r.identifier == identifier]
+        return found[0] if found else None
+
+    def list(self, validator: str | None = None, kind: RecordKind | None = None) -> list[Record]:
+        return newest_first(
+            r for r in self._records.values() if validator in (None, r.validator) and kind in (None, r.kind)
+        )
+
+    def delete(self, record: Record) -> None:
+        self._records.pop(record.object_name, None)
+
+
+class Clock:
+    """Real time, a day on at each `next_day`: every set gets an id of its own."""
+
+    def __init__(self) -> None:
+        self.shift = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.shift
+
+    def next_day(self) -> None:
+        self.shift += timedelta(days=1)
+
+
+@dataclass
+class WorkloadLog:
+    """Stands in for the cluster's workloads: keeps what was done to them, and which run."""
+
+    running: dict[str, bool] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+    on_stop: Callable[[], object] = lambda: None
+
+    def exists(self, cluster: object, workload: Workload) -> bool:
+        return workload.name in self.running
+
+    def stop(self, cluster: object, workload: Workload) -> None:
+        self.done.append(f"stop {workload.name}")
+        self.running[workload.name] = False
+        self.on_stop()
+
+    def start(self, cluster: object, workload: Workload) -> None:
+        if not self.running[workload.name]:
+            self.done.append(f"start {workload.name}")
+        self.running[workload.name] = True
+
+    def wait(self, cluster: object, workload: Workload, patience: timedelta) -> None:
+        self.done.append(f"wait for {workload.name}")
+
+
+@dataclass(frozen=True)
+class Protected:
+    """A validator whose databases exist, and what its jobs have."""
+
+    spec: ValidatorSpec
+    surroundings: Surroundings
+    server: ThrowawayServer
+    clock: Clock
+    identity_file: Path
+
+    def declared(self, **backup: Any) -> "Protected":
+        """The same with other fields of `backup`."""
+        assert self.spec.backup is not None
+        return replace(
+            self, spec=self.spec.model_copy(update={"backup": self.spec.backup.model_copy(update=backup)})
+        )
+
+    @property
+    def records(self) -> list[Record]:
+        return self.surroundings.records.list()
+
+    @property
+    def sets_folder(self) -> Path:
+        return self.surroundings.volume / "sets"
+
+    @property
+    def set_ids(self) -> list[str]:
+        """Folders of sets on the volume, oldest first."""
+        return sorted(path.name for path in self.sets_folder.iterdir()) if self.sets_folder.exists() else []
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> SecretFiles:
+    values = {
+        ("postgres-secrets", "postgresPassword"): PASSWORD + "\n",
+        (STORE_SECRET, "access-key-id"): ACCESS_KEY,
+        (STORE_SECRET, "secret-access-key"): SECRET_KEY,
+    }
+    files = SecretFiles(tmp_path / "secrets")
+    for (secret, key), value in values.items():
+        files.path(secret, key).parent.mkdir(parents=True, exist_ok=True)
+        files.path(secret, key).write_text(value)
+    return files
+
+
+@pytest.fixture
+def protected(validator_databases: ThrowawayServer, secrets: SecretFiles, tmp_path: Path) -> Protected:
+    """A validator with a backup volume and no bucket."""
+    identity = pyrage.x25519.Identity.generate()
+    identity_file = tmp_path / "identity.txt"
+    identity_file.write_text(f"# created for a test\n{identity}\n")
+    clock = Clock()
+    for name in ("volume", "scratch"):
+        (tmp_path / name).mkdir()
+    surroundings = Surroundings(
+        records=MemoryRecords(), secrets=secrets, volume=tmp_path / "volume", scratch=tmp_path / "scratch", now=clock
+    )
+    spec = declared_validator(validator_databases, str(identity.to_public()))
+    return Protected(spec, surroundings, validator_databases, clock, identity_file)
+
+
+@pytest.fixture
+def protected_in_bucket(protected: Protected, bucket: BackupBucket) -> Protected:
+    """The same with a bucket too."""
+    return protected.declared(bucket=bucket)
+
+
+@pytest.fixture
+def workload_log(monkeypatch: pytest.MonkeyPatch) -> WorkloadLog:
+    log = WorkloadLog({"validator-app": True, "participant": True})
+    for name, stand_in in (
+        ("exists", log.exists),
+        ("stop", log.stop),
+        ("start", log.start),
+        ("wait_until_gone", log.wait),
+        ("wait_until_ready", log.wait),
+    ):
+        monkeypatch.setattr(workloads, name, stand_in)
+    return log
+
+
+def declared_validator(server: ThrowawayServer, recipient: str) -> ValidatorSpec:
+    """Specification of a validator whose databases are on `server`."""
+    return ValidatorSpec(
+        name="validator-1",
+        namespace="validator-1",
+        party_hint="acme-validator-1",
+        node_identifier="acme-validator-1",
+        migration_id=1,
+        databases=Databases(
+            server=DatabaseServer(host="127.0.0.1", port=server.port, user=USER),
+            validator_app=Database(
+                name="cantonnet_validator", schema_name="validator", storage=Quantity.parse("1Gi")
+            ),
+            participant=Database(name="participant", schema_name="participant", storage=Quantity.parse("1Gi")),
+        ),
+        target=SpliceHelmTarget(scan_url="http://scan:5012"),
+        backup=DatabaseBackup(
+            cron="0 */4 * * *", volume=BackupVolume(storage_class="standard", retention=Retention(keep=3))
+        ),
+        encryption=Encryption(recipients=(recipient,)),
+    )

@@ -1,0 +1,185 @@
+"""Backup sets in the bucket: encrypted, the manifest last, nothing listed that is not whole."""
+
+from datetime import timedelta
+
+import pytest
+
+from catalyx_dr.adapters.bucket_sets import BucketSets
+from catalyx_dr.adapters.bucket_store import BucketStore
+from catalyx_dr.model.backup_set import Manifest
+from catalyx_dr.model.errors import MissingError, RefusedError, UnreachableError
+from catalyx_dr.model.record import RecordStatus
+from catalyx_dr.model.validator_spec import BackupBucket, ObjectLock, Retention
+from catalyx_dr.operations import export as export_module
+from catalyx_dr.operations.backup import back_up
+from tests.fixtures_bucket import S3Server, declared_bucket
+from tests.fixtures_validator import Protected
+
+
+def _sets(protected: Protected) -> BucketSets:
+    assert protected.spec.backup is not None
+    assert protected.spec.backup.bucket is not None
+    store = BucketStore.reach(protected.spec.backup.bucket, protected.surroundings.secrets)
+    return BucketSets(store, protected.spec.object_prefix)
+
+
+def _published(protected: Protected) -> list[str]:
+    return sorted(manifest.set_id for manifest in _sets(protected).published())
+
+
+def test_set_is_on_the_volume_and_encrypted_in_the_bucket(protected_in_bucket: Protected) -> None:
+    record = back_up(protected_in_bucket.spec, protected_in_bucket.surroundings)
+
+    sets = _sets(protected_in_bucket)
+    (manifest,) = sets.published()
+    assert record.locations == ("volume", "bucket")
+    assert protected_in_bucket.set_ids == [record.identifier] == [manifest.set_id]
+    assert protected_in_bucket.spec.encryption is not None
+    assert manifest.recipients == protected_in_bucket.spec.encryption.recipients
+    for capture in manifest.databases:
+        key = sets.archive_key(manifest.set_id, capture.role)
+        assert key == f"validator-1/sets/{manifest.set_id}/{capture.role}.tar.age"
+        assert sets.store.beginning(key, 21) == b"age-encryption.org/v1"
+
+
+def test_bucket_only_needs_no_volume(protected_in_bucket: Protected) -> None:
+    only = protected_in_bucket.declared(volume=None)
+    only.surroundings.volume.rmdir()
+
+    record = back_up(only.spec, only.surroundings)
+
+    assert record.locations == ("bucket",)
+    assert _published(only) == [record.identifier]
+    assert list((only.surroundings.scratch / "in-flight").iterdir()) == []
+
+
+def test_retention_is_each_destinations_own(protected_in_bucket: Protected) -> None:
+    taken = []
+    for _ in range(4):
+        taken.append(back_up(protected_in_bucket.spec, protected_in_bucket.surroundings).identifier)
+        protected_in_bucket.clock.next_day()
+
+    assert protected_in_bucket.set_ids == taken[1:]
+    assert _published(protected_in_bucket) == taken[2:]
+    locations = {record.identifier: record.locations for record in protected_in_bucket.records}
+    assert locations == {taken[1]: ("volume",), taken[2]: ("volume", "bucket"), taken[3]: ("volume", "bucket")}
+
+
+def test_removed_set_leaves_no_version_behind(protected_in_bucket: Protected) -> None:
+    first = back_up(protected_in_bucket.spec, protected_in_bucket.surroundings).identifier
+    sets = _sets(protected_in_bucket)
+
+    assert sets.remove(first)
+
+    found = sets.store.client.list_object_versions(Bucket=sets.store.at.name)
+    assert not found.get("Versions")
+    assert not found.get("DeleteMarkers")
+
+
+def test_store_down_is_said_before_the_dump(protected: Protected, bucket: BackupBucket) -> None:
+    nowhere = protected.declared(bucket=bucket.model_copy(update={"endpoint": "http://127.0.0.1:1"}))
+
+    with pytest.raises(UnreachableError, match="at http://127.0.0.1:1"):
+        back_up(nowhere.spec, nowhere.surroundings)
+
+    assert [record.phase for record in nowhere.records] == ["check"]
+    assert nowhere.set_ids == []
+
+
+def test_store_lost_during_export_keeps_the_volumes_set(
+    protected_in_bucket: Protected, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = BucketSets.publish
+
+    def lost(self: BucketSets, manifest: Manifest) -> None:
+        s3_server.stop()
+        real(self, manifest)
+
+    monkeypatch.setattr(BucketSets, "publish", lost)
+    try:
+        with pytest.raises(UnreachableError, match="is proven on the volume, but not in the bucket"):
+            back_up(protected_in_bucket.spec, protected_in_bucket.surroundings)
+    finally:
+        s3_server.start()
+    monkeypatch.undo()
+
+    assert len(protected_in_bucket.set_ids) == 1
+    assert _published(protected_in_bucket) == []
+    assert [(r.status, r.phase) for r in protected_in_bucket.records] == [(RecordStatus.FAILED, "export to the bucket")]
+
+    protected_in_bucket.clock.next_day()
+    second = back_up(protected_in_bucket.spec, protected_in_bucket.surroundings)
+    assert _published(protected_in_bucket) == [second.identifier]
+    assert {item.key.split("/")[2] for item in _sets(protected_in_bucket).store.objects("")} == {second.identifier}
+
+
+def test_failed_export_leaves_nothing_in_the_bucket(
+    protected_in_bucket: Protected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object) -> None:
+        raise UnreachableError("cut off")
+
+    monkeypatch.setattr(BucketSets, "publish", broken)
+    with pytest.raises(UnreachableError):
+        back_up(protected_in_bucket.spec, protected_in_bucket.surroundings)
+
+    assert _sets(protected_in_bucket).store.objects("") == []
+
+
+def test_damage_while_packing_is_no_short_archive(
+    protected_in_bucket: Protected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = export_module.packed
+
+    def losing_a_file(folder, files, recipients):  # type: ignore[no-untyped-def]
+        (folder / files[-1].path).unlink()
+        return real(folder, files, recipients)
+
+    monkeypatch.setattr(export_module, "packed", losing_a_file)
+    with pytest.raises(Exception, match="No such file"):
+        back_up(protected_in_bucket.spec, protected_in_bucket.surroundings)
+
+    assert _published(protected_in_bucket) == []
+    assert _sets(protected_in_bucket).store.objects("") == []
+
+
+@pytest.mark.parametrize(("key", "message"), [("secret-access-key", "SignatureDoesNotMatch"), ("access-key-id", "correct the access key")])
+def test_wrong_credentials_are_refused_without_showing_them(
+    protected_in_bucket: Protected, key: str, message: str
+) -> None:
+    protected_in_bucket.surroundings.secrets.path("backup-store", key).write_text("wrong-value")
+
+    with pytest.raises(RefusedError, match=message) as caught:
+        back_up(protected_in_bucket.spec, protected_in_bucket.surroundings)
+
+    assert "wrong-value" not in str(caught.value)
+
+
+def test_missing_bucket_is_refused(protected: Protected, s3_server: S3Server) -> None:
+    declared = protected.declared(bucket=declared_bucket(s3_server, "never-made"))
+
+    with pytest.raises(MissingError, match="create the bucket, or correct its name"):
+        back_up(declared.spec, declared.surroundings)
+
+
+def test_no_recipients_no_export(protected_in_bucket: Protected) -> None:
+    spec = protected_in_bucket.spec.model_copy(update={"encryption": None})
+
+    with pytest.raises(RefusedError, match=r"give encryption.recipients"):
+        back_up(spec, protected_in_bucket.surroundings)
+
+
+def test_retention_waits_for_the_lock(protected: Protected, s3_server: S3Server) -> None:
+    name = "locked-bucket"
+    s3_server.client().create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    lock = ObjectLock(retention=timedelta(days=2))
+    declared = declared_bucket(s3_server, name, object_lock=lock, retention=Retention(keep=1))
+    locked = protected.declared(bucket=declared)
+    taken = []
+    for _ in range(2):
+        taken.append(back_up(locked.spec, locked.surroundings).identifier)
+        locked.clock.next_day()
+
+    assert _published(locked) == taken
+    assert _sets(locked).remove(taken[0]) is False
+    assert _published(locked) == taken

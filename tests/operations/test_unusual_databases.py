@@ -1,0 +1,131 @@
+"""Databases with odd names, large objects, extensions, many schemas, grants and settings survive a round trip."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from psycopg import sql
+
+from catalyx_dr.adapters.cluster import Cluster
+from catalyx_dr.operations import restore as restore_module
+from catalyx_dr.operations.backup import back_up
+from catalyx_dr.operations.restore import RestoreOrder, restore
+from tests.fixtures_postgres import USER
+from tests.fixtures_validator import Protected, WorkloadLog
+
+_CLUSTER: Cluster = None  # type: ignore[assignment]  # workloads are stand-ins
+
+
+@pytest.fixture
+def silent_validator(monkeypatch: pytest.MonkeyPatch, workload_log: WorkloadLog) -> WorkloadLog:
+    """Workloads are stand-ins, and the validator is not asked."""
+    monkeypatch.setattr(restore_module, "prove_restored", lambda *arguments: {})
+    return workload_log
+
+
+def _round_trip(protected: Protected) -> None:
+    back_up(protected.spec, protected.surroundings)
+    restore(protected.spec, RestoreOrder("latest", "r1"), protected.surroundings, _CLUSTER)
+
+
+def _renamed(protected: Protected, name: str) -> Protected:
+    protected.server.run(
+        "postgres", sql.SQL("ALTER DATABASE participant RENAME TO {}"), sql.Identifier(name)
+    )
+    databases = protected.spec.databases
+    participant = databases.participant.model_copy(update={"name": name})
+    spec = protected.spec.model_copy(update={"databases": databases.model_copy(update={"participant": participant})})
+    return replace(protected, spec=spec)
+
+
+@pytest.mark.parametrize(
+    "name", ["with space", "Quote\"d", "o'clock", "back\\slash", "port=1 host=x", "postgres://x", "-f", "ünïcode", "%s"]
+)
+def test_odd_database_name(protected: Protected, silent_validator: WorkloadLog, name: str) -> None:
+    odd = _renamed(protected, name)
+
+    _round_trip(odd)
+
+    assert odd.server.value(name, "SELECT count(*) FROM participant.lapi_events") == 3000
+
+
+def test_large_objects_extensions_many_schemas_and_empty_tables(
+    protected: Protected, silent_validator: WorkloadLog
+) -> None:
+    with protected.server.owner("participant") as connection:
+        connection.execute("CREATE EXTENSION pgcrypto")
+        connection.execute("SELECT lo_from_bytea(0, convert_to('large', 'UTF8'))")
+        for number in range(30):
+            connection.execute(f'CREATE SCHEMA "s.{number}"'.encode())
+            connection.execute(f'CREATE TABLE "s.{number}"."t "" {number}" AS SELECT generate_series(1, {number})'.encode())
+        connection.execute("CREATE TABLE parts (n int) PARTITION BY RANGE (n)")
+        connection.execute("CREATE TABLE part_1 PARTITION OF parts FOR VALUES FROM (0) TO (9)")
+        connection.execute("INSERT INTO parts VALUES (1), (2)")
+
+    _round_trip(protected)
+
+    server = protected.server
+    assert server.value("participant", "SELECT convert_from(lo_get(oid), 'UTF8') FROM pg_largeobject_metadata") == "large"
+    assert server.value("participant", 'SELECT count(*) FROM "s.29"."t "" 29"') == 29
+    assert server.value("participant", "SELECT count(*) FROM parts") == 2
+    assert server.value("participant", "SELECT 1 FROM pg_extension WHERE extname = 'pgcrypto'") == 1
+
+
+def _described(protected: Protected, name: str) -> list[Any]:
+    with protected.server.admin(name) as connection:
+        database = connection.execute(
+            "SELECT datdba::regrole::text, datacl::text, datconnlimit, datcollate FROM pg_database WHERE datname = %s",
+            [name],
+        ).fetchone()
+        settings = connection.execute("SHOW search_path").fetchone()
+        owners = connection.execute("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'participant'").fetchall()
+        grants = connection.execute("SELECT relacl::text FROM pg_class WHERE relname = 'lapi_events'").fetchone()
+    return [database, settings, owners, grants]
+
+
+def test_owner_settings_and_grants_are_as_before(protected: Protected, silent_validator: WorkloadLog) -> None:
+    protected.server.run("postgres", sql.SQL("CREATE ROLE reader LOGIN"))
+    try:
+        with protected.server.owner("participant") as connection:
+            connection.execute("ALTER DATABASE participant SET search_path TO participant, \"$user\", public")
+            connection.execute("REVOKE ALL ON DATABASE participant FROM PUBLIC")
+            connection.execute("GRANT CONNECT ON DATABASE participant TO reader WITH GRANT OPTION")
+            connection.execute("GRANT SELECT ON participant.lapi_events TO reader")
+        before = _described(protected, "participant")
+
+        _round_trip(protected)
+
+        assert _described(protected, "participant") == before
+    finally:
+        protected.server.drop_all()
+        protected.server.run("postgres", sql.SQL("DROP ROLE reader"))
+
+
+def test_setting_that_only_a_superuser_may_give_is_told(
+    protected: Protected, silent_validator: WorkloadLog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    protected.server.run("postgres", sql.SQL("ALTER DATABASE participant SET log_min_duration_statement = 0"))
+
+    _round_trip(protected)
+
+    assert "setting log_min_duration_statement of 'participant' could not be given" in capsys.readouterr().out
+
+
+def test_tables_of_a_role_that_is_gone_stop_the_load_only(
+    protected: Protected, silent_validator: WorkloadLog
+) -> None:
+    server = protected.server
+    server.run("postgres", sql.SQL("CREATE ROLE passing"))
+    server.run("postgres", sql.SQL("GRANT passing TO {}"), sql.Identifier(USER))
+    server.run("participant", sql.SQL("ALTER TABLE participant.lapi_events OWNER TO passing"))
+    server.run("participant", sql.SQL("GRANT USAGE, CREATE ON SCHEMA participant TO passing"))
+    back_up(protected.spec, protected.surroundings)
+    server.run("participant", sql.SQL("REASSIGN OWNED BY passing TO {}"), sql.Identifier(USER))
+    server.run("participant", sql.SQL("DROP OWNED BY passing"))
+    server.run("postgres", sql.SQL("DROP ROLE passing"))
+
+    with pytest.raises(Exception, match='role "passing" does not exist'):
+        restore(protected.spec, RestoreOrder("latest", "r1"), protected.surroundings, _CLUSTER)
+
+    assert [name for name in server.databases() if name.startswith("loading")] == []
+    assert silent_validator.done == []
