@@ -93,7 +93,8 @@ def stopped(spec: ValidatorSpec) -> str:
 def _named(what: str, plan: RecoveryPlan, now: datetime) -> str:
     if plan.taken is None:
         return f"the {plan.capture} {what} (not looked up)"
-    age = format_duration(timedelta(seconds=max(0, int((now - plan.taken).total_seconds()))))
+    minutes = max(0, (now - plan.taken) // timedelta(minutes=1))
+    age = format_duration(timedelta(minutes=minutes)) if minutes else "less than a minute"
     return f"{what} {plan.capture}, taken {plan.taken.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, {age} old"
 
 
@@ -114,7 +115,7 @@ def _resolve(records: Iterable[Record], selector: str, request: RecoveryRequest,
         if request.source in record.locations or record.status is not RecordStatus.COMPLETED
     ]
     try:
-        return RecoveryPlan(choose(captures, selector, kind=f"{kind} in the {request.source}").identifier)
+        return RecoveryPlan(choose(captures, selector, kind=kind).identifier)
     except RefusedError as error:
         if request.source != "bucket":
             raise

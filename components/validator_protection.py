@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pulumi
@@ -11,6 +11,7 @@ from pulumi_kubernetes.core.v1 import ConfigMap
 from catalyx_dr.model.environment_spec import AgentImage
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.validator_spec import CaptureSchedule, ValidatorSpec
+from catalyx_dr.rules.sizing import backup_volume_size
 from components import permissions
 from components.agent_pod import SPEC_FILE
 from components.backup_bucket import BackupBucket, BackupBucketArgs
@@ -113,10 +114,12 @@ def summary_of(args: ValidatorProtectionArgs) -> dict[str, Any]:
     spec, names = args.validator, ObjectNames.of(args.validator)
     summary: dict[str, Any] = {"namespace": spec.namespace, "partyHint": spec.party_hint}
     if spec.backup is not None:
-        summary["backup"] = {**_schedule(names.backup, spec.backup), "sets": destinations_of_sets(spec)}
+        size = {"volume": str(backup_volume_size(spec.backup, spec.databases))} if spec.backup.volume else {}
+        schedule = _schedule(names.backup, spec.backup, args.now)
+        summary["backup"] = {**schedule, **size, "sets": destinations_of_sets(spec)}
     if spec.identity_dump is not None:
         summary["identityDump"] = {
-            **_schedule(names.identity_dump, spec.identity_dump),
+            **_schedule(names.identity_dump, spec.identity_dump, args.now),
             "dumps": destinations_of_dumps(spec),
         }
     return summary
@@ -146,5 +149,9 @@ def kept_of(spec: ValidatorSpec) -> list[str]:
     return [*destinations_of_sets(spec), *destinations_of_dumps(spec), history]
 
 
-def _schedule(cron_job: str, schedule: CaptureSchedule) -> dict[str, Any]:
-    return {"cronJob": cron_job, "schedule": f"{schedule.cron} {schedule.time_zone}", "suspended": schedule.suspend}
+def _schedule(cron_job: str, schedule: CaptureSchedule, now: datetime) -> dict[str, Any]:
+    summary: dict[str, Any] = {"cronJob": cron_job, "schedule": f"{schedule.cron} {schedule.time_zone}"}
+    if schedule.suspend:
+        return {**summary, "suspended": True}
+    coming = schedule.schedule.next_run(now)
+    return {**summary, "nextRun": f"{coming.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if coming else "never"}

@@ -4,6 +4,7 @@ The Job's name is made from the request id and its outcome is kept in a record, 
 finds both again. Providers are stateless until configured: the engine stores a reference to the class, nothing else.
 """
 
+import json
 import sys
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -33,7 +34,6 @@ Properties = dict[str, Any]
 _IDENTITY = ("validator", "namespace", "requestId")
 # Time beyond the Job's own deadline in which the cluster must have ended it.
 _GRACE = timedelta(minutes=5)
-_TAIL = 20
 
 
 class RequestFailedError(CatalyxDrError):
@@ -41,7 +41,7 @@ class RequestFailedError(CatalyxDrError):
 
 
 class ClusterJobProvider(ResourceProvider):
-    """Base of all requests. Inputs: validator, namespace, requestId, job (manifest), progressUrn, and a subclass' own.
+    """Base of all requests. Inputs: validator, namespace, requestId, validatorJob, progressUrn, and a subclass' own.
 
     `record_kind`: kind of the record that tells the outcome; without one the Job's own state does.
     `bound`: inputs that a request id stands for, so that they cannot change under it.
@@ -81,7 +81,7 @@ class ClusterJobProvider(ResourceProvider):
             # The text says all; the SDK would print the way of the call above it.
             sys.tracebacklimit = 0
             raise
-        return CreateResult(f"{props['namespace']}/{props['job']['metadata']['name']}", {**props, **outcome})
+        return CreateResult(f"{props['namespace']}/{_manifest(props)['metadata']['name']}", {**props, **outcome})
 
     def read(self, id_: str, props: Properties) -> ReadResult:
         """A request that was carried out stays so; there is nothing to drift."""
@@ -99,7 +99,7 @@ class ClusterJobProvider(ResourceProvider):
             self.refuse_other_meaning(done, props)
             say(f"{self._title(props)} was completed at {done.finished:%Y-%m-%d %H:%M:%S} UTC and is not run again")
             return _outcome(done)
-        manifest = props["job"]
+        manifest = _manifest(props)
         name = manifest["metadata"]["name"]
         _make_way(cluster, name, done, say)
         submitted = jobs.submit(cluster, manifest)
@@ -122,16 +122,14 @@ class ClusterJobProvider(ResourceProvider):
             return _outcome(record)
         if self.record_kind is None and state is JobState.SUCCEEDED:
             return {"status": str(RecordStatus.COMPLETED)}
-        name = props["job"]["metadata"]["name"]
+        name = _manifest(props)["metadata"]["name"]
         again = "when the cause is removed, the next pulumi up runs the same request again"
         if record is not None and record.status is RecordStatus.FAILED:
             raise RequestFailedError(
                 f"{self._title(props)} failed in phase {record.phase!r}: {record.message}; {again}"
             )
-        log = "\n".join(jobs.log_lines(cluster, name)[-_TAIL:]) or "(empty)"
         raise RequestFailedError(
-            f"{self._title(props)}: Job {cluster.namespace}/{name} {state} and left no proof; {again}. "
-            f"Its log ends:\n{log}"
+            f"{self._title(props)}: Job {cluster.namespace}/{name} {state} and left no proof; its log is above; {again}"
         )
 
     def _title(self, props: Properties) -> str:
@@ -150,6 +148,12 @@ def different(name: str, done: Record, then: object, now: object) -> RefusedErro
         f"requestId {done.identifier!r} was used for {name} {then!r} at {done.started:%Y-%m-%d %H:%M} UTC, "
         f"now it asks for {now!r}; the same request never runs twice: give a new requestId"
     )
+
+
+def _manifest(props: Properties) -> dict[str, Any]:
+    """The Job; as a text, because every number in a property arrives as a float."""
+    manifest: dict[str, Any] = json.loads(props["validatorJob"])
+    return manifest
 
 
 def _same_request(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:

@@ -1,14 +1,15 @@
 """DatabaseRestore: both databases of a validator brought back from one backup set, once a request id."""
 
+import json
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pulumi
 from pulumi.dynamic import Resource
 
 from catalyx_dr.model.record import Record, RecordKind
 from dynamic_providers.cluster_job import ClusterJobProvider, Properties, different
-from dynamic_providers.request_resource import outputs, progress_urn, snake_case
+from dynamic_providers.request_resource import outputs, progress_urn, quiet
 
 
 class DatabaseRestoreProvider(ClusterJobProvider):
@@ -49,7 +50,6 @@ class DatabaseRestoreArgs:
 class DatabaseRestore(Resource, module="catalyx-dr", name="DatabaseRestore"):
     """A restore. Its removal from the stack undoes nothing; a new request id restores again."""
 
-    set_id: pulumi.Output[str]
     status: pulumi.Output[str]
     finished: pulumi.Output[str]
     message: pulumi.Output[str]
@@ -64,11 +64,12 @@ class DatabaseRestore(Resource, module="catalyx-dr", name="DatabaseRestore"):
             "takenAt": args.taken_at,
             "source": args.source,
             "scalesDown": list(args.stops),
-            "job": args.job,
+            "validatorJob": json.dumps(args.job),
             "progressUrn": progress_urn(self, name, opts),
         }
-        super().__init__(DatabaseRestoreProvider(), name, {**inputs, **outputs()}, opts)
+        super().__init__(DatabaseRestoreProvider(), name, {**inputs, **outputs()}, quiet(opts))
 
-    def translate_output_property(self, prop: str) -> str:
-        """Python's way of writing names."""
-        return snake_case(prop)
+    @property
+    def set_id(self) -> pulumi.Output[str]:
+        """Set that is restored."""
+        return cast("pulumi.Output[str]", self.__dict__["setId"])

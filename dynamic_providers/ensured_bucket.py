@@ -1,5 +1,6 @@
 """EnsuredBucket: a bucket at an S3-compatible store, made by a Job, since such a store is often only reached there."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ from pulumi.dynamic import Resource
 
 from dynamic_providers.cluster_job import ClusterJobProvider, Properties
 from dynamic_providers.progress_lines import progress_lines
-from dynamic_providers.request_resource import outputs, progress_urn
+from dynamic_providers.request_resource import outputs, progress_urn, quiet
 
 
 class EnsuredBucketProvider(ClusterJobProvider):
@@ -48,7 +49,7 @@ class EnsuredBucket(Resource, module="catalyx-dr", name="EnsuredBucket"):
             "bucket": args.bucket,
             "endpoint": args.endpoint,
             "objectLock": args.object_lock,
-            "job": args.job,
+            "validatorJob": json.dumps(args.job),
             "progressUrn": progress_urn(self, name, opts),
         }
-        super().__init__(EnsuredBucketProvider(), name, {**inputs, **outputs()}, opts)
+        super().__init__(EnsuredBucketProvider(), name, {**inputs, **outputs()}, quiet(opts))

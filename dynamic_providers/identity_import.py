@@ -1,14 +1,15 @@
 """IdentityImport: a validator's party brought back under a new participant from an identity dump, once a request id."""
 
+import json
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pulumi
 from pulumi.dynamic import Resource
 
 from catalyx_dr.model.record import Record, RecordKind
 from dynamic_providers.cluster_job import ClusterJobProvider, Properties, different
-from dynamic_providers.request_resource import outputs, progress_urn, snake_case
+from dynamic_providers.request_resource import outputs, progress_urn, quiet
 
 
 class IdentityImportProvider(ClusterJobProvider):
@@ -55,7 +56,6 @@ class IdentityImportArgs:
 class IdentityImport(Resource, module="catalyx-dr", name="IdentityImport"):
     """An identity import. `values` are for the validator's chart or resource, and must stay there in later upgrades."""
 
-    dump_id: pulumi.Output[str]
     status: pulumi.Output[str]
     finished: pulumi.Output[str]
     message: pulumi.Output[str]
@@ -74,11 +74,12 @@ class IdentityImport(Resource, module="catalyx-dr", name="IdentityImport"):
             "apply": args.apply,
             "scalesDown": list(args.stops),
             "values": args.values,
-            "job": args.job,
+            "validatorJob": json.dumps(args.job),
             "progressUrn": progress_urn(self, name, opts),
         }
-        super().__init__(IdentityImportProvider(), name, {**inputs, **outputs()}, opts)
+        super().__init__(IdentityImportProvider(), name, {**inputs, **outputs()}, quiet(opts))
 
-    def translate_output_property(self, prop: str) -> str:
-        """Python's way of writing names."""
-        return snake_case(prop)
+    @property
+    def dump_id(self) -> pulumi.Output[str]:
+        """Dump that is imported."""
+        return cast("pulumi.Output[str]", self.__dict__["dumpId"])

@@ -7,7 +7,7 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, Resou
 
 from dynamic_providers.cluster_job import Properties
 from dynamic_providers.progress_lines import progress_lines
-from dynamic_providers.request_resource import progress_urn
+from dynamic_providers.request_resource import progress_urn, quiet
 
 
 class KeptBackupsProvider(ResourceProvider):
@@ -54,4 +54,4 @@ class KeptBackups(Resource, module="catalyx-dr", name="KeptBackups"):
             "kept": list(args.kept),
             "progressUrn": progress_urn(self, name, opts),
         }
-        super().__init__(KeptBackupsProvider(), name, inputs, opts)
+        super().__init__(KeptBackupsProvider(), name, inputs, quiet(opts))

@@ -1,6 +1,5 @@
 """What the resources of requests share: outputs that their Job fills, and where their progress appears."""
 
-import re
 from collections.abc import Awaitable
 from typing import cast
 
@@ -8,6 +7,7 @@ import pulumi
 from pulumi.dynamic import Resource
 
 _FILLED_BY_THE_JOB = ("status", "started", "finished", "bytes", "message", "details")
+_UNINTERESTING = ("validatorJob", "progressUrn")
 
 
 def outputs() -> dict[str, None]:
@@ -32,6 +32,6 @@ def _child_urn(parent: str, kind: str, name: str) -> str:
     return f"{prefix}::{kinds}::{name}"
 
 
-def snake_case(name: str) -> str:
-    """`setId` -> `set_id`; names with underscores in front stay."""
-    return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: f"_{match.group(1).lower()}", name)
+def quiet(opts: pulumi.ResourceOptions) -> pulumi.ResourceOptions:
+    """Leave out of a preview's details what tells a reviewer nothing."""
+    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hide_diffs=list(_UNINTERESTING)))
