@@ -27,7 +27,7 @@ class IdentityImportProvider(ClusterJobProvider):
 
     def refuse_other_meaning(self, done: Record, props: Properties) -> None:
         """A request that imported one dump under one identifier cannot stand for another."""
-        then = done.details.get("dumpId")
+        then = done.details.get("dump")
         if props["dump"] not in ("latest", then) and then is not None:
             raise different("dump", done, then, props["dump"])
         identifier = done.details.get("newParticipantIdentifier")

@@ -51,7 +51,7 @@ def dump_identities(spec: ValidatorSpec, surroundings: Surroundings, cluster: Cl
         if spec.identity_dump is None:
             raise RefusedError(f"validator {spec.name!r} has no identityDump; declare its cron and retention")
         bucket = _bucket(spec, surroundings.secrets)
-        previous = known_dumps(surroundings.records, spec.name)
+        known = proven_dumps(surroundings.records, spec.name)
 
         progress.phase("token", 5)
         token = machine_token(machine_login(spec, surroundings.secrets))
@@ -65,7 +65,7 @@ def dump_identities(spec: ValidatorSpec, surroundings: Surroundings, cluster: Cl
         check_party(spec, party)
         metadata = describe_dump(spec, dump, content, party, taken)
         check_secret_size(content, metadata.model_dump_json().encode())
-        flags = changes(metadata, previous[0] if previous else None, spec)
+        flags = changes(metadata, known[0][1] if known else None, spec)
         for flag in flags:
             progress.note(f"attention: {flag}")
 
@@ -93,9 +93,9 @@ def machine_login(spec: ValidatorSpec, secrets: SecretFiles) -> MachineLogin:
     )
 
 
-def known_dumps(records: RecordStore, validator: str) -> list[IdentityDumpMetadata]:
-    """Metadata of every proven dump that the records know, newest first."""
-    return [metadata for record in _proven(records, validator) if (metadata := metadata_of(record)) is not None]
+def proven_dumps(records: RecordStore, validator: str) -> list[tuple[Record, IdentityDumpMetadata]]:
+    """Record and metadata of every proven dump, newest first."""
+    return [(one, metadata) for one in _proven(records, validator) if (metadata := metadata_of(one)) is not None]
 
 
 def metadata_of(record: Record) -> IdentityDumpMetadata | None:

@@ -27,6 +27,7 @@ class ImportFacts:
     used_identifiers: Mapping[str, str]
     present_participant_id: str | None
     missing_workloads: tuple[str, ...]
+    database_obstacles: tuple[str, ...]
     answers_now: bool
     login_faults: Mapping[str, str]
     wallet_login_declared: bool
@@ -45,6 +46,7 @@ def import_verdicts(facts: ImportFacts) -> tuple[Verdict, ...]:
         dump_age,
         present_identity,
         workloads,
+        databases,
         node_identifier_rule,
         machine_login,
         wallet_login,
@@ -173,6 +175,14 @@ def workloads(facts: ImportFacts) -> Verdict:
             name, f"{', '.join(missing)} not there", "install the charts with their usual values first, then run again"
         )
     return passed(name, f"{', '.join(present)} will be stopped and started again")
+
+
+def databases(facts: ImportFacts) -> Verdict:
+    """Fresh databases are made beside the old ones, with no more than ownership and CREATEDB."""
+    name = "databases"
+    if facts.database_obstacles:
+        return refusal(name, "; ".join(facts.database_obstacles), "give the database user these rights")
+    return passed(name, "present databases can be set aside by renaming, and fresh ones made")
 
 
 def node_identifier_rule(facts: ImportFacts) -> Verdict:
