@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pulumi
-from pulumi_aws import s3
+from pulumi_aws import s3  # loaded when first used; its types are named in quotes, since it takes a second
 
 from catalyx_dr.model.validator_spec import BackupBucket
 
@@ -46,7 +46,7 @@ class AwsBucket(pulumi.ComponentResource):
         self._lock(versioning)
         self.register_outputs({"bucket": self.bucket.bucket, "arn": self.bucket.arn})
 
-    def _keep_versions(self) -> s3.BucketVersioning:
+    def _keep_versions(self) -> "s3.BucketVersioning":
         return s3.BucketVersioning(
             self._name,
             bucket=self.bucket.id,
@@ -72,7 +72,7 @@ class AwsBucket(pulumi.ComponentResource):
             opts=self._settings,
         )
 
-    def _keep_private(self) -> s3.BucketPublicAccessBlock:
+    def _keep_private(self) -> "s3.BucketPublicAccessBlock":
         return s3.BucketPublicAccessBlock(
             self._name,
             bucket=self.bucket.id,

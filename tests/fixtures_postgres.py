@@ -33,7 +33,8 @@ _VALIDATOR_TABLES = """
 """
 _PARTICIPANT_TABLES = """
     CREATE SCHEMA participant;
-    CREATE TABLE participant.common_node_id (identifier varchar, namespace varchar, PRIMARY KEY (identifier, namespace));
+    CREATE TABLE participant.common_node_id (
+        identifier varchar, namespace varchar, PRIMARY KEY (identifier, namespace));
     CREATE TABLE participant.lapi_parameters (participant_id varchar, ledger_end bigint);
     CREATE TABLE participant.lapi_events (event_sequential_id bigint PRIMARY KEY, payload bytea NOT NULL);
     INSERT INTO participant.common_node_id VALUES ('acme-validator-1', '1220' || repeat('ab', 32));
@@ -119,9 +120,12 @@ class ThrowawayServer:
 
 
 def _newest_programs() -> Path:
+    """Folder of the server's programs: the one that is given, else the newest of this machine, installed if need be."""
+    if given := os.environ.get("CATALYX_DR_TEST_POSTGRES"):
+        return Path(given)
     if not list(_PROGRAMS.glob("*/bin/initdb")):
         ensure_packages(("postgresql",))
-    return max(_PROGRAMS.glob("*/bin"), key=lambda folder: int(folder.parent.name) if (folder / "initdb").exists() else 0)
+    return max((path.parent for path in _PROGRAMS.glob("*/bin/initdb")), key=lambda folder: int(folder.parent.name))
 
 
 @pytest.fixture(scope="session")

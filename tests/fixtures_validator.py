@@ -105,9 +105,7 @@ class Protected:
     def declared(self, **backup: Any) -> "Protected":
         """The same with other fields of `backup`."""
         assert self.spec.backup is not None
-        return replace(
-            self, spec=self.spec.model_copy(update={"backup": self.spec.backup.model_copy(update=backup)})
-        )
+        return replace(self, spec=self.spec.model_copy(update={"backup": self.spec.backup.model_copy(update=backup)}))
 
     @property
     def records(self) -> list[Record]:
@@ -183,9 +181,7 @@ def declared_validator(server: ThrowawayServer, recipient: str) -> ValidatorSpec
         migration_id=1,
         databases=Databases(
             server=DatabaseServer(host="127.0.0.1", port=server.port, user=USER),
-            validator_app=Database(
-                name="cantonnet_validator", schema_name="validator", storage=Quantity.parse("1Gi")
-            ),
+            validator_app=Database(name="cantonnet_validator", schema_name="validator", storage=Quantity.parse("1Gi")),
             participant=Database(name="participant", schema_name="participant", storage=Quantity.parse("1Gi")),
         ),
         target=SpliceHelmTarget(scan_url="http://scan:5012"),

@@ -48,7 +48,7 @@ def submit_from_cron_job(cluster: Cluster, cron_job_name: str, job_name: str) ->
     """Create a Job from a CronJob's template now, as its schedule would; raises MissingError when there is none."""
     with explained(f"create a Job from CronJob {cluster.namespace}/{cron_job_name}"):
         cron_job = cluster.client.get(CronJob, cron_job_name, namespace=cluster.namespace)
-        template = cron_job.spec.jobTemplate  # type: ignore[union-attr]
+        template = cron_job.spec.jobTemplate
         owner = OwnerReference(
             apiVersion="batch/v1",
             kind="CronJob",

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ _FOLDERS = ("/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin")
 _ZSTD_SINCE = 16
 _LOCK_WAIT = "5min"
 _KEPT_ERROR_LINES = 4
+_BATCH = 1000
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,22 @@ class PostgresClient:
         ]
         with (
             self._password_file(server) as environment,
-            self._running("pg_dump", arguments, f"dump of {database!r}", environment),
+            _running(self.folder / "pg_dump", arguments, f"dump of {database!r}", environment),
         ):
             yield
 
     @contextmanager
     def decoding(self, dump: Path) -> Iterator[None]:
-        """Decode a dump to its last byte while the block runs; raises CatalyxDrError when it is damaged."""
-        with self._running("pg_restore", ["--file=/dev/null", str(dump)], f"decode check of {dump.name}"):
+        """Decode a dump to its last byte while the block runs; raises CatalyxDrError when it is damaged.
+
+        pg_restore takes the early end of a zstd file for its end (measured with 17.12): zstd itself looks too.
+        """
+        purpose = f"decode check of {dump.name}"
+        compressed = sorted(str(path) for path in dump.rglob("*.zst"))
+        with ExitStack() as checks:
+            checks.enter_context(_running(self.folder / "pg_restore", ["--file=/dev/null", str(dump)], purpose))
+            for batch in (compressed[at : at + _BATCH] for at in range(0, len(compressed), _BATCH)):
+                checks.enter_context(_running(Path(_zstd() or "zstd"), ["--test", "--quiet", "--", *batch], purpose))
             yield
 
     def load(self, server: PostgresServer, database: str, dump: Path, *, jobs: int) -> None:
@@ -76,13 +85,13 @@ class PostgresClient:
         ]
         with (
             self._password_file(server) as environment,
-            self._running("pg_restore", arguments, f"load of {database!r}", environment),
+            _running(self.folder / "pg_restore", arguments, f"load of {database!r}", environment),
         ):
             pass
 
     @cached_property
     def _has_zstd(self) -> bool:
-        if self.major < _ZSTD_SINCE:
+        if self.major < _ZSTD_SINCE or _zstd() is None:
             return False
         # Builds differ; the program looks at its compression before it looks for the server, which is none.
         probe = [str(self.folder / "pg_dump"), "--compress=zstd", "--file=/dev/null", "--dbname=host=/nonexistent"]
@@ -101,28 +110,29 @@ class PostgresClient:
         finally:
             path.unlink(missing_ok=True)
 
-    @contextmanager
-    def _running(
-        self, program: str, arguments: Sequence[str], purpose: str, environment: Mapping[str, str] | None = None
-    ) -> Iterator[None]:
-        process = subprocess.Popen(  # noqa: S603
-            [self.folder / program, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            env=_environment() | dict(environment or {}),
-        )
+
+@contextmanager
+def _running(
+    program: Path, arguments: Sequence[str], purpose: str, environment: Mapping[str, str] | None = None
+) -> Iterator[None]:
+    """Run a program while the block runs; it is ended when the block fails."""
+    with subprocess.Popen(  # noqa: S603
+        [program, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env=_environment() | dict(environment or {}),
+    ) as process:
         try:
             yield
             _, errors = process.communicate()
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.communicate()
-        if process.returncode != 0:
-            raise CatalyxDrError(f"{purpose} failed: {program} {self.version} says: {_last_words(errors)}")
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode != 0:
+        raise CatalyxDrError(f"{purpose} failed: {program.name} says: {_last_words(errors)}")
 
 
 def client_for(version: ServerVersion, passwords: Path) -> PostgresClient:
@@ -153,6 +163,11 @@ def _installed(major: int, passwords: Path) -> Iterator[PostgresClient]:
             match = re.search(r"\d+(\.\d+)?", answer.stdout)
             if match:
                 yield PostgresClient(folder, match[0], passwords)
+
+
+def _zstd() -> str | None:
+    """The zstd program: without it, what pg_dump compresses with zstd could not be proven."""
+    return shutil.which("zstd")
 
 
 def _environment() -> dict[str, str]:

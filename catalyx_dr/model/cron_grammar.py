@@ -171,6 +171,4 @@ def _parse_interval(text: str) -> timedelta:
     seconds = sum(Decimal(number) * Decimal(_SECONDS[unit]) for number, unit in _DURATION_PART.findall(text))
     if seconds * 10**9 > _LARGEST_INTEGER:
         raise ValueError(f"{text!r} is too long")
-    if text.startswith("-"):
-        seconds = -seconds
-    return max(_ONE_SECOND, timedelta(seconds=int(seconds)))
+    return _ONE_SECOND if text.startswith("-") else max(_ONE_SECOND, timedelta(seconds=int(seconds)))

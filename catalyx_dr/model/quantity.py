@@ -11,9 +11,12 @@ from pydantic_core import CoreSchema, core_schema
 
 _BINARY = {suffix: 1024**power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)}
 _DECIMAL = {suffix: 1000**power for power, suffix in enumerate(("k", "M", "G", "T", "P", "E"), start=1)}
-_MULTIPLIERS = {"": 1, **_BINARY, **_DECIMAL}
-_PATTERN = r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|Ei|k|M|G|T|P|E)?$"
+_FRACTION = {suffix: Decimal(1).scaleb(-3 * power) for power, suffix in enumerate(("m", "u", "n"), start=1)}
+_MULTIPLIERS: dict[str, int | Decimal] = {"": 1, **_BINARY, **_DECIMAL, **_FRACTION}
+# A number, and a unit or a decimal exponent; as the API server's own parser has it.
+_PATTERN = r"^\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3}|Ki|Mi|Gi|Ti|Pi|Ei|[kMGTPEmun])?$"
 _GRAMMAR = re.compile(_PATTERN)
+_LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True, order=True)
@@ -32,11 +35,16 @@ class Quantity:
         match = _GRAMMAR.fullmatch(text)
         if match is None:
             raise ValueError(
-                f"{text!r} is no size; write a number and one of {', '.join(filter(None, _MULTIPLIERS))}, "
+                f"{text!r} is no size; write a number and one of {', '.join([*_BINARY, *_DECIMAL])}, "
                 "without a space, for example 10Gi"
             )
-        suffix = match[2] or ""
-        number = Decimal(text.removesuffix(suffix)) * _MULTIPLIERS[suffix]
+        digits, suffix = match[1], match[2] or ""
+        if suffix in _MULTIPLIERS:
+            number = Decimal(digits) * _MULTIPLIERS[suffix]
+        else:
+            number = Decimal(digits + suffix)
+        if number > _LARGEST:
+            raise ValueError(f"{text!r} is larger than any volume; Kubernetes counts up to {_LARGEST} bytes")
         if number != int(number):
             raise ValueError(f"{text!r} is not a whole number of bytes; use a smaller unit")
         return cls(int(number))
@@ -74,4 +82,4 @@ class Quantity:
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Describe the grammar to editors."""
-        return {"type": "string", "pattern": _PATTERN, "examples": ["10Gi"]}
+        return {"type": ["string", "integer"], "pattern": _PATTERN, "minimum": 0, "examples": ["10Gi"]}

@@ -51,6 +51,7 @@ class Schedule:
 
         As the controller has it: a local time that the clocks skip does not run, one that they repeat runs twice.
         `@every` counts from `moment`, as the controller counts from the CronJob's creation or last run.
+        In the few zones that skip midnight or shift by half an hour, the controller can miss a further run on that day.
         """
         zone = ZoneInfo(self.time_zone)
         if isinstance(self.parsed, EverySchedule):

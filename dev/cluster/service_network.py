@@ -43,7 +43,7 @@ def start_name_server(coredns: Path) -> None:
     configuration = write_when_changed(
         state("Corefile"),
         f"""\
-.:53 {{
+{layout.CLUSTER_DOMAIN}:53 in-addr.arpa:53 {{
     bind {layout.NODE_ADDRESS}
     errors
     ready {layout.NODE_ADDRESS}:{layout.DNS_READY_PORT}
@@ -51,10 +51,13 @@ def start_name_server(coredns: Path) -> None:
         kubeconfig {kubeconfig_of("dns")}
         ttl 5
     }}
+    cache 5
+}}
+.:53 {{
+    bind {layout.NODE_ADDRESS}
     template ANY ANY . {{
         rcode NXDOMAIN
     }}
-    cache 5
 }}
 """,
     )

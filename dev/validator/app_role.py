@@ -30,7 +30,7 @@ WAIT_FOR_NEIGHBOURS_SECONDS = 600
 
 def _is_passing(error: BaseException) -> bool:
     """Whether a neighbour is merely not there yet."""
-    return isinstance(error, httpx2.HTTPError) or (isinstance(error, CallRefusedError) and error.status in (500, 503))
+    return isinstance(error, httpx2.HTTPError) or (isinstance(error, CallRefusedError) and error.status == 503)
 
 
 class AppProcess:

@@ -51,7 +51,9 @@ def _unexpected(request: Request, error: Exception) -> JSONResponse:
 HANDLERS = {
     HTTPException: _http_exception,
     ValueError: _bad_value,
-    psycopg.Error: _database_unavailable,
+    # Also a database that came back empty: its tables are made at the next start.
+    psycopg.errors.UndefinedTable: _database_unavailable,
+    psycopg.OperationalError: _database_unavailable,
     CallRefusedError: _refused_by_neighbour,
     httpx2.HTTPError: _neighbour_unavailable,
     PoolTimeout: _database_unavailable,

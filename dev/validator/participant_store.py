@@ -416,8 +416,8 @@ def _upsert_user(
     for right, party in rights:
         connection.execute(
             "insert into lapi_user_rights (user_internal_id, user_right, for_party, granted_at)"
-            " select %(user)s, %(right)s, %(party)s, %(now)s where not exists (select 1 from lapi_user_rights"
+            " select %(user)s, %(right)s, %(party)s::varchar, %(now)s where not exists (select 1 from lapi_user_rights"
             " where user_internal_id = %(user)s and user_right = %(right)s"
-            " and for_party is not distinct from %(party)s)",
+            " and for_party is not distinct from %(party)s::varchar)",
             {"user": row["internal_id"], "right": right, "party": party, "now": now_micros()},
         )

@@ -41,9 +41,7 @@ def test_set_holds_both_databases_in_order_with_their_offsets(protected: Protect
     assert protected.records == [record]
 
 
-def test_nothing_secret_is_left_in_scratch_or_output(
-    protected: Protected, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_nothing_secret_is_left_in_scratch_or_output(protected: Protected, capfd: pytest.CaptureFixture[str]) -> None:
     back_up(protected.spec, protected.surroundings)
 
     assert [path.name for path in protected.surroundings.scratch.iterdir()] == []
@@ -77,9 +75,7 @@ def test_app_ahead_of_participant_is_not_published(protected: Protected) -> None
         back_up(protected.spec, protected.surroundings)
 
     assert _nothing_listed(protected)
-    assert [(record.status, record.phase) for record in protected.records] == [
-        (RecordStatus.FAILED, "prove the order")
-    ]
+    assert [(record.status, record.phase) for record in protected.records] == [(RecordStatus.FAILED, "prove the order")]
 
 
 def test_second_run_is_refused_and_first_unharmed(protected: Protected) -> None:
@@ -139,7 +135,9 @@ def test_unreachable_server_is_said(protected: Protected) -> None:
     server = protected.spec.databases.server.model_copy(update={"port": 1})
     databases = protected.spec.databases.model_copy(update={"server": server})
 
-    with pytest.raises(CatalyxDrError, match="PostgreSQL at 127.0.0.1:1 database 'cantonnet_validator' cannot be reached"):
+    with pytest.raises(
+        CatalyxDrError, match=r"PostgreSQL at 127\.0\.0\.1:1 database 'cantonnet_validator' cannot be reached"
+    ):
         back_up(protected.spec.model_copy(update={"databases": databases}), protected.surroundings)
 
 
@@ -158,7 +156,7 @@ def test_missing_client_is_refused(protected: Protected, monkeypatch: pytest.Mon
     monkeypatch.setattr(postgres_client, "_FOLDERS", ())
     monkeypatch.setenv("PATH", "/nonexistent")
 
-    with pytest.raises(RefusedError, match="are not installed here .found: none."):
+    with pytest.raises(RefusedError, match=r"are not installed here \(found: none\)"):
         back_up(protected.spec, protected.surroundings)
 
 

@@ -126,9 +126,7 @@ def test_volume_that_would_be_full_is_refused_before_the_dump(small_volume: Prot
     assert [record.phase for record in small_volume.records] == ["check"]
 
 
-def test_database_that_ends_the_connection_fails_the_run(
-    large: Protected, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_database_that_ends_the_connection_fails_the_run(large: Protected, monkeypatch: pytest.MonkeyPatch) -> None:
     from catalyx_dr.adapters import canton_database
 
     def cut_off(connection: object) -> dict[str, int]:

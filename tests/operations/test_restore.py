@@ -31,7 +31,7 @@ _COUNT = "SELECT count(*) FROM participant.lapi_events"
 class _ValidatorApi(BaseHTTPRequestHandler):
     party: ClassVar[str] = "acme-validator-1::1220" + "ab" * 32
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         body = f'{{"party_id": "{self.party}", "user_name": "operator", "featured": false}}'.encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -78,9 +78,7 @@ def _untouched(protected: Protected, log: WorkloadLog) -> bool:
     return names == [] and all(log.running.values()) and protected.server.value("participant", _COUNT) == 0
 
 
-def test_restored_databases_take_the_place_of_the_present_ones(
-    backed_up: Protected, workload_log: WorkloadLog
-) -> None:
+def test_restored_databases_take_the_place_of_the_present_ones(backed_up: Protected, workload_log: WorkloadLog) -> None:
     record = _restore(backed_up)
 
     assert record.status is RecordStatus.COMPLETED
@@ -164,12 +162,10 @@ def test_loaded_database_with_other_rows_is_not_swapped_in(
     def losing_a_row(self, server, database, dump, *, jobs):  # type: ignore[no-untyped-def]
         real(self, server, database, dump, jobs=jobs)
         if "participant" in database:
-            backed_up.server.run(
-                database, sql.SQL("DELETE FROM participant.lapi_events WHERE event_sequential_id = 7")
-            )
+            backed_up.server.run(database, sql.SQL("DELETE FROM participant.lapi_events WHERE event_sequential_id = 7"))
 
     monkeypatch.setattr(PostgresClient, "load", losing_a_row)
-    with pytest.raises(UnprovenError, match="participant.lapi_events has 2999 rows, the set has 3000"):
+    with pytest.raises(UnprovenError, match=r"participant\.lapi_events has 2999 rows, the set has 3000"):
         _restore(backed_up)
 
     assert _untouched(backed_up, workload_log)

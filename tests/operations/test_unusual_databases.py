@@ -29,9 +29,7 @@ def _round_trip(protected: Protected) -> None:
 
 
 def _renamed(protected: Protected, name: str) -> Protected:
-    protected.server.run(
-        "postgres", sql.SQL("ALTER DATABASE participant RENAME TO {}"), sql.Identifier(name)
-    )
+    protected.server.run("postgres", sql.SQL("ALTER DATABASE participant RENAME TO {}"), sql.Identifier(name))
     databases = protected.spec.databases
     participant = databases.participant.model_copy(update={"name": name})
     spec = protected.spec.model_copy(update={"databases": databases.model_copy(update={"participant": participant})})
@@ -39,7 +37,7 @@ def _renamed(protected: Protected, name: str) -> Protected:
 
 
 @pytest.mark.parametrize(
-    "name", ["with space", "Quote\"d", "o'clock", "back\\slash", "port=1 host=x", "postgres://x", "-f", "ünïcode", "%s"]
+    "name", ["with space", 'Quote"d', "o'clock", "back\\slash", "port=1 host=x", "postgres://x", "-f", "ünïcode", "%s"]
 )
 def test_odd_database_name(protected: Protected, silent_validator: WorkloadLog, name: str) -> None:
     odd = _renamed(protected, name)
@@ -57,7 +55,9 @@ def test_large_objects_extensions_many_schemas_and_empty_tables(
         connection.execute("SELECT lo_from_bytea(0, convert_to('large', 'UTF8'))")
         for number in range(30):
             connection.execute(f'CREATE SCHEMA "s.{number}"'.encode())
-            connection.execute(f'CREATE TABLE "s.{number}"."t "" {number}" AS SELECT generate_series(1, {number})'.encode())
+            connection.execute(
+                f'CREATE TABLE "s.{number}"."t "" {number}" AS SELECT generate_series(1, {number})'.encode()
+            )
         connection.execute("CREATE TABLE parts (n int) PARTITION BY RANGE (n)")
         connection.execute("CREATE TABLE part_1 PARTITION OF parts FOR VALUES FROM (0) TO (9)")
         connection.execute("INSERT INTO parts VALUES (1), (2)")
@@ -65,7 +65,9 @@ def test_large_objects_extensions_many_schemas_and_empty_tables(
     _round_trip(protected)
 
     server = protected.server
-    assert server.value("participant", "SELECT convert_from(lo_get(oid), 'UTF8') FROM pg_largeobject_metadata") == "large"
+    assert (
+        server.value("participant", "SELECT convert_from(lo_get(oid), 'UTF8') FROM pg_largeobject_metadata") == "large"
+    )
     assert server.value("participant", 'SELECT count(*) FROM "s.29"."t "" 29"') == 29
     assert server.value("participant", "SELECT count(*) FROM parts") == 2
     assert server.value("participant", "SELECT 1 FROM pg_extension WHERE extname = 'pgcrypto'") == 1
@@ -78,7 +80,9 @@ def _described(protected: Protected, name: str) -> list[Any]:
             [name],
         ).fetchone()
         settings = connection.execute("SHOW search_path").fetchone()
-        owners = connection.execute("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'participant'").fetchall()
+        owners = connection.execute(
+            "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'participant'"
+        ).fetchall()
         grants = connection.execute("SELECT relacl::text FROM pg_class WHERE relname = 'lapi_events'").fetchone()
     return [database, settings, owners, grants]
 
@@ -87,7 +91,7 @@ def test_owner_settings_and_grants_are_as_before(protected: Protected, silent_va
     protected.server.run("postgres", sql.SQL("CREATE ROLE reader LOGIN"))
     try:
         with protected.server.owner("participant") as connection:
-            connection.execute("ALTER DATABASE participant SET search_path TO participant, \"$user\", public")
+            connection.execute('ALTER DATABASE participant SET search_path TO participant, "$user", public')
             connection.execute("REVOKE ALL ON DATABASE participant FROM PUBLIC")
             connection.execute("GRANT CONNECT ON DATABASE participant TO reader WITH GRANT OPTION")
             connection.execute("GRANT SELECT ON participant.lapi_events TO reader")
@@ -111,9 +115,7 @@ def test_setting_that_only_a_superuser_may_give_is_told(
     assert "setting log_min_duration_statement of 'participant' could not be given" in capsys.readouterr().out
 
 
-def test_tables_of_a_role_that_is_gone_stop_the_load_only(
-    protected: Protected, silent_validator: WorkloadLog
-) -> None:
+def test_tables_of_a_role_that_is_gone_stop_the_load_only(protected: Protected, silent_validator: WorkloadLog) -> None:
     server = protected.server
     server.run("postgres", sql.SQL("CREATE ROLE passing"))
     server.run("postgres", sql.SQL("GRANT passing TO {}"), sql.Identifier(USER))
