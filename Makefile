@@ -29,6 +29,9 @@ down: ## End everything that up, demo or test started
 goldens: ## Rewrite the golden renderings of the stacks
 	@python=$$(dev/python_environment.sh) && exec "$$python" -m pytest tests/goldens --snapshot-update
 
+schema: ## Rewrite stacks/schema.json and docs/policy.md from the code
+	@python=$$(dev/python_environment.sh) && exec "$$python" -m dev.generated_files
+
 bench: ## Measure against peers; rows in bench/out
 	@python=$$(dev/python_environment.sh) && exec "$$python" -m bench
 

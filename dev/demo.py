@@ -1,5 +1,6 @@
 """`make demo`: a validator is protected, damaged and recovered, by nothing but reviewed changes and `pulumi up`."""
 
+import subprocess
 import sys
 import time
 from decimal import Decimal
@@ -25,7 +26,7 @@ def main() -> int:
         cluster.up()
         platform.up()
         _story(LocalStack(cache_folder("demo")), run)
-    except (StepError, AssertionError) as error:
+    except (StepError, AssertionError, subprocess.CalledProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(f"\nThe demo is complete in {time.monotonic() - begun:.0f} s. `make down` ends everything.")

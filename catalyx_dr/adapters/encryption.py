@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-import pyrage  # type: ignore[import-untyped]
+import pyrage
 
 from catalyx_dr.model.errors import RefusedError, UnprovenError
 

@@ -2,7 +2,6 @@
 
 import sys
 
-import click
 import typer
 
 from catalyx_dr.cli import history, in_cluster, run
@@ -22,17 +21,11 @@ for module in (in_cluster, run, history):
 def main() -> None:
     """Run one command. Exit code 0: done; 1: failed; 2: refused before anything was touched, or wrong usage."""
     try:
-        code = app(standalone_mode=False)
+        app()
     except (RefusedError, SpecError) as error:
         _end(error, 2)
     except CatalyxDrError as error:
         _end(error, 1)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except click.Abort:
-        sys.exit(130)
-    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _end(error: CatalyxDrError, code: int) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
-_PATTERN = r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
-_GRAMMAR = re.compile(_PATTERN)
+PATTERN = r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
+_GRAMMAR = re.compile(PATTERN)
 
 
 def parse_duration(text: str) -> timedelta:
@@ -42,5 +42,5 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(_read),
     PlainSerializer(format_duration, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": _PATTERN, "examples": ["4h"]}),
+    WithJsonSchema({"type": "string", "pattern": PATTERN, "examples": ["4h"]}),
 ]

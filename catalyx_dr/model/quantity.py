@@ -39,10 +39,8 @@ class Quantity:
                 "without a space, for example 10Gi"
             )
         digits, suffix = match[1], match[2] or ""
-        if suffix in _MULTIPLIERS:
-            number = Decimal(digits) * _MULTIPLIERS[suffix]
-        else:
-            number = Decimal(digits + suffix)
+        exponent = suffix not in _MULTIPLIERS
+        number = Decimal(digits + suffix) if exponent else Decimal(digits) * _MULTIPLIERS[suffix]
         if number > _LARGEST:
             raise ValueError(f"{text!r} is larger than any volume; Kubernetes counts up to {_LARGEST} bytes")
         if number != int(number):

@@ -1,7 +1,12 @@
 """The JSON Schema by which editors complete and check stack files (stacks/schema.json), made from the model."""
 
+from datetime import timedelta
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from catalyx_dr.model.duration import PATTERN as DURATION_PATTERN
+from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.environment_spec import Environment, EnvironmentSpec
 from catalyx_dr.rules.environments import DEFAULTS, Defaults
 
@@ -24,7 +29,11 @@ def stack_schema() -> Schema:
     for name, fields in _FILLED.items():
         _not_required(definitions[name], fields)
     _describe_defaults(definitions)
-    _without_titles(schema)
+    for part in (schema, *definitions.values()):
+        part.pop("title", None)
+        part["properties"] = {name: _as_written(field) for name, field in part.get("properties", {}).items()}
+        if not part["properties"]:
+            del part["properties"]
     prefix = f"{NAMESPACE}:"
     keys = {f"{prefix}{name}": value for name, value in schema["properties"].items()}
     return {
@@ -74,9 +83,17 @@ def _describe_defaults(definitions: Schema) -> None:
         definitions[definition]["properties"][name]["description"] = told(default)
 
 
-def _without_titles(schema: Schema) -> None:
-    """Leave out pydantic's titles, which only repeat the names; a field of that name is no title."""
-    for part in [schema, *schema.get("$defs", {}).values()]:
-        part.pop("title", None)
-        for field in part.get("properties", {}).values():
-            field.pop("title", None)
+def _as_written(field: Schema) -> Schema:
+    """A field as a person writes it: no repeated title, absent instead of null, durations as 6h instead of PT6H."""
+    field = {key: value for key, value in field.items() if key != "title"}
+    choices = [choice for choice in field.pop("anyOf", ()) if choice != {"type": "null"}]
+    if len(choices) == 1:
+        field = {**choices[0], **field}
+    elif choices:
+        field["anyOf"] = choices
+    default = field.get("default", ...)
+    if default is None:
+        del field["default"]
+    elif isinstance(default, str) and default.startswith("P") and field.get("pattern") == DURATION_PATTERN:
+        field["default"] = format_duration(TypeAdapter(timedelta).validate_python(default))
+    return field

@@ -19,6 +19,7 @@ ACME_RECORD = f"{_ACME_PACKAGE}:Acme.Registry:Record"
 
 TEMPLATES_SEEN_BY_SCAN = (AMULET, VALIDATOR_LICENSE)
 SYNCHRONIZER_ALIAS = "global"
+LARGEST_AMOUNT = 10**18
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ def parse_amount(text: object) -> Decimal:
     except InvalidOperation:
         raise ValueError(f"amount: {text!r} is no decimal number") from None
     exponent = amount.as_tuple().exponent
-    if not amount.is_finite() or amount <= 0 or not isinstance(exponent, int) or exponent < -10:
-        raise ValueError(f"amount: {text!r} must be positive, with at most ten decimal places")
+    if not amount.is_finite() or not 0 < amount < LARGEST_AMOUNT or not isinstance(exponent, int) or exponent < -10:
+        raise ValueError(f"amount: {text!r} must be positive, below {LARGEST_AMOUNT}, with at most ten decimal places")
     return amount
 
 

@@ -61,7 +61,7 @@ class _Monitor(MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - named by the protocol
         if request.type != "pulumi:pulumi:Stack":
             self.declared.append(_declared(request))
-        return super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        return super().RegisterResource(request)
 
 
 def _declared(request: Any) -> Declared:

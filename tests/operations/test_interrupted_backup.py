@@ -134,7 +134,7 @@ def test_database_that_ends_the_connection_fails_the_run(large: Protected, monke
             "postgres",
             sql.SQL("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'participant'"),
         )
-        connection.execute("SELECT 1")  # type: ignore[attr-defined]
+        connection.execute("SELECT 1")
         return {}
 
     real = canton_database.row_counts

@@ -18,11 +18,11 @@ _FAMILIES = (
 _HEAD = """# Policy
 
 Every rule that a stack file is judged by, with a stable id. An **error** stops `pulumi preview`, `pulumi up` and
-`catalyx-dr review`; a **warning** is shown. Each finding names the place in the file, what was found, the way out and the
-rule's source.
+`catalyx-dr review`; a **warning** is shown. Each finding names the place in the file, what was found, the way out and
+the rule's source.
 
-Rules 080 to 089 compare a stack file with the version before (`catalyx-dr review --base`). Rules 090 to 093 need a cluster
-and look only where it can be reached; all others need nothing but the file.
+Rules 080 to 089 compare a stack file with the version before (`catalyx-dr review --base`). Rules 090 to 093 need a
+cluster and look only where it can be reached; all others need nothing but the file.
 
 An error is lowered to a warning only with a written reason, which the review shows; a warning is raised by its id:
 
