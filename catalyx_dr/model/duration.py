@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 PATTERN = r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
@@ -16,7 +16,10 @@ def parse_duration(text: str) -> timedelta:
     match = _GRAMMAR.fullmatch(text)
     if match is None or not text:
         raise ValueError(f"{text!r} is no length of time; write for example 4h, 90m, 30d or 1d12h")
-    return timedelta(**{_UNITS[part[-1]]: int(part[:-1]) for part in match.groups() if part})
+    try:
+        return timedelta(**{_UNITS[part[-1]]: int(part[:-1]) for part in match.groups() if part})
+    except OverflowError:
+        raise ValueError(f"{text!r} is longer than time itself; write for example 30d") from None
 
 
 def format_duration(length: timedelta) -> str:
@@ -38,9 +41,16 @@ def _read(value: object) -> timedelta:
     raise ValueError(f"{value!r} is no length of time; write for example 4h")
 
 
+def _positive(length: timedelta) -> timedelta:
+    if length <= timedelta():
+        raise ValueError(f"{format_duration(length)!r} is no time at all; write for example 4h")
+    return length
+
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(_read),
     PlainSerializer(format_duration, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": PATTERN, "examples": ["4h"]}),
 ]
+PositiveDuration = Annotated[Duration, AfterValidator(_positive)]

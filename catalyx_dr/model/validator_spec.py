@@ -6,11 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from catalyx_dr.model.duration import Duration
+from catalyx_dr.model.duration import Duration, PositiveDuration
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.schedule import Schedule, check_cron, check_time_zone
 from catalyx_dr.model.spec import Flag, KubernetesName, SecretKey, Spec, WholeNumber
 
+# More captures than anybody keeps; it holds sizes below what Kubernetes can count.
+MOST_CAPTURES = 10_000
 Cron = Annotated[str, AfterValidator(check_cron)]
 TimeZone = Annotated[str, AfterValidator(check_time_zone)]
 # Splice's own pattern (domain 1.5).
@@ -131,13 +133,19 @@ Target = Annotated[SpliceHelmTarget | CustomResourceTarget, Field(discriminator=
 class Retention(Spec):
     """What is kept; counts look at proven captures only, and a capture is kept when any rule keeps it."""
 
-    keep: WholeNumber = Field(ge=1, description="Newest proven captures to keep: the vendor's Max Backup Number")
-    within: Duration | None = Field(default=None, description="Also keep everything younger than this")
-    daily: WholeNumber = Field(default=0, ge=0, description="Also keep the newest of each of this many days")
-    weekly: WholeNumber = Field(default=0, ge=0)
-    monthly: WholeNumber = Field(default=0, ge=0)
-    yearly: WholeNumber = Field(default=0, ge=0)
-    floor: WholeNumber = Field(ge=1, default=1, description="Proven captures that no rule may ever remove")
+    keep: WholeNumber = Field(
+        ge=1, le=MOST_CAPTURES, description="Newest proven captures to keep: the vendor's Max Backup Number"
+    )
+    within: PositiveDuration | None = Field(default=None, description="Also keep everything younger than this")
+    daily: WholeNumber = Field(
+        default=0, ge=0, le=MOST_CAPTURES, description="Also keep the newest of each of this many days"
+    )
+    weekly: WholeNumber = Field(default=0, ge=0, le=MOST_CAPTURES)
+    monthly: WholeNumber = Field(default=0, ge=0, le=MOST_CAPTURES)
+    yearly: WholeNumber = Field(default=0, ge=0, le=MOST_CAPTURES)
+    floor: WholeNumber = Field(
+        default=1, ge=1, le=MOST_CAPTURES, description="Proven captures that no rule may ever remove"
+    )
 
 
 class BackupVolume(Spec):
@@ -156,7 +164,7 @@ class ObjectLock(Spec):
     """Object lock of a bucket: nobody can delete a version before its time."""
 
     mode: Literal["governance", "compliance"] = "governance"
-    retention: Duration
+    retention: PositiveDuration
 
 
 class BucketCredentials(Spec):
@@ -201,8 +209,10 @@ class CaptureSchedule(Spec):
     cron: Cron
     time_zone: TimeZone = "Etc/UTC"
     suspend: Flag = False
-    recovery_point: Duration | None = Field(default=None, description="Alert when the newest proven capture is older")
-    deadline: Duration = Field(default=timedelta(hours=6), description="A run that takes longer is ended")
+    recovery_point: PositiveDuration | None = Field(
+        default=None, description="Alert when the newest proven capture is older"
+    )
+    deadline: PositiveDuration = Field(default=timedelta(hours=6), description="A run that takes longer is ended")
 
     @property
     def schedule(self) -> Schedule:
@@ -256,7 +266,7 @@ class ValidatorSpec(Spec):
     backup: DatabaseBackup | None = None
     identity_dump: IdentityDumps | None = None
     encryption: Encryption | None = None
-    participant_pruning_retention: Duration | None = None
+    participant_pruning_retention: PositiveDuration | None = None
     external_kms: Flag = Field(default=False, description="The participant's keys are held by an external KMS")
     service_account_annotations: dict[str, str] = Field(default_factory=dict)
     replaced_databases_keep: Duration = Field(
