@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
@@ -14,6 +15,9 @@ from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.model.validator_spec import BackupBucket, BucketCredentials, Retention
 from dev.toolchain.go_tools import VERSITYGW
 from tests.fixtures_postgres import free_port
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 ACCESS_KEY, SECRET_KEY = "root", "root-secret"
 STORE_SECRET = "backup-store"  # noqa: S105 - a name
@@ -57,7 +61,7 @@ class S3Server:
             self._process.wait(timeout=20)
             self._process = None
 
-    def client(self):  # type: ignore[no-untyped-def]
+    def client(self) -> "S3Client":
         """Client with the root credentials."""
         return boto3.client(
             "s3",

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
+from catalyx_dr import __version__
 from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.encryption import check_recipients
@@ -138,7 +138,7 @@ class _Run:
             participant_id=dumps[-1].participant_id,
             migration_id=self.spec.migration_id,
             databases=(app, participant),
-            tool_version=version("catalyx-dr"),
+            tool_version=__version__,
         )
 
     def _export(self, bucket: BucketSets, manifest: Manifest, folder: Path) -> None:

@@ -4,13 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+from psycopg import sql
 
+from catalyx_dr.adapters import canton_database, postgres_client
 from catalyx_dr.adapters.volume_store import VolumeStore, only_run
 from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, UnprovenError
 from catalyx_dr.model.record import RecordStatus
 from catalyx_dr.model.validator_spec import BackupVolume, DatabaseRole, Retention
 from catalyx_dr.operations.backup import back_up
+from catalyx_dr.operations.capture import dump
 from tests.fixtures_postgres import PARTICIPANT_ID, PASSWORD
 from tests.fixtures_validator import Protected
 
@@ -52,13 +55,11 @@ def test_nothing_secret_is_left_in_scratch_or_output(protected: Protected, capfd
 def test_rows_written_after_the_snapshot_are_in_neither_dump_nor_counts(
     protected: Protected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from catalyx_dr.adapters import canton_database
-
     real = canton_database.row_counts
 
     def count_after_a_write(connection):  # type: ignore[no-untyped-def]
         protected.server.run(
-            connection.info.dbname, _sql("CREATE TABLE IF NOT EXISTS public.late AS SELECT generate_series(1, 9)")
+            connection.info.dbname, sql.SQL("CREATE TABLE IF NOT EXISTS public.late AS SELECT generate_series(1, 9)")
         )
         return real(connection)
 
@@ -69,7 +70,7 @@ def test_rows_written_after_the_snapshot_are_in_neither_dump_nor_counts(
 
 
 def test_app_ahead_of_participant_is_not_published(protected: Protected) -> None:
-    protected.server.run("participant", _sql("UPDATE participant.lapi_parameters SET ledger_end = 199"))
+    protected.server.run("participant", sql.SQL("UPDATE participant.lapi_parameters SET ledger_end = 199"))
 
     with pytest.raises(UnprovenError, match="ingested offset 200, but the participant's ledger ends at 199"):
         back_up(protected.spec, protected.surroundings)
@@ -102,7 +103,7 @@ def test_retention_keeps_the_declared_number_and_records_stay_true(protected: Pr
 def test_failed_run_keeps_every_proven_set(protected: Protected) -> None:
     one = protected.declared(volume=BackupVolume(storage_class="standard", retention=Retention(keep=1)))
     good = back_up(one.spec, one.surroundings).identifier
-    one.server.run("participant", _sql("UPDATE participant.lapi_parameters SET ledger_end = 1"))
+    one.server.run("participant", sql.SQL("UPDATE participant.lapi_parameters SET ledger_end = 1"))
     for _ in range(3):
         one.clock.next_day()
         with pytest.raises(UnprovenError):
@@ -151,8 +152,6 @@ def test_wrong_password_names_the_secret(protected: Protected) -> None:
 
 
 def test_missing_client_is_refused(protected: Protected, monkeypatch: pytest.MonkeyPatch) -> None:
-    from catalyx_dr.adapters import postgres_client
-
     monkeypatch.setattr(postgres_client, "_FOLDERS", ())
     monkeypatch.setenv("PATH", "/nonexistent")
 
@@ -172,17 +171,13 @@ def test_leftovers_of_a_killed_run_are_cleaned_and_recorded(protected: Protected
 
 
 def test_dump_that_cannot_be_decoded_is_not_published(protected: Protected, monkeypatch: pytest.MonkeyPatch) -> None:
-    from catalyx_dr.operations import backup
-
-    real = backup.dump
-
     def damaging(source, folder: Path, **options):  # type: ignore[no-untyped-def]
-        dumped = real(source, folder, **options)
+        dumped = dump(source, folder, **options)
         largest = max((folder / source.role).iterdir(), key=lambda path: path.stat().st_size)
         largest.write_bytes(largest.read_bytes()[:-20])
         return dumped
 
-    monkeypatch.setattr(backup, "dump", damaging)
+    monkeypatch.setattr("catalyx_dr.operations.backup.dump", damaging)
     with pytest.raises(UnprovenError, match="cannot be read back, so it is not published"):
         back_up(protected.spec, protected.surroundings)
 
@@ -200,9 +195,3 @@ def test_set_with_a_damaged_manifest_is_no_set(protected: Protected) -> None:
         store.manifest(set_id)
     with pytest.raises(MissingError, match="found: " + set_id):
         store.manifest("20200101t000000z")
-
-
-def _sql(text: str):  # type: ignore[no-untyped-def]
-    from psycopg import sql
-
-    return sql.SQL(text)

@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from catalyx_dr.adapters.archives import packed
 from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.errors import MissingError, RefusedError, UnreachableError
 from catalyx_dr.model.record import RecordStatus
 from catalyx_dr.model.validator_spec import BackupBucket, ObjectLock, Retention
-from catalyx_dr.operations import export as export_module
 from catalyx_dr.operations.backup import back_up
 from tests.fixtures_bucket import S3Server, declared_bucket
 from tests.fixtures_validator import Protected
@@ -129,13 +129,11 @@ def test_failed_export_leaves_nothing_in_the_bucket(
 def test_damage_while_packing_is_no_short_archive(
     protected_in_bucket: Protected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = export_module.packed
-
     def losing_a_file(folder, files, recipients):  # type: ignore[no-untyped-def]
         (folder / files[-1].path).unlink()
-        return real(folder, files, recipients)
+        return packed(folder, files, recipients)
 
-    monkeypatch.setattr(export_module, "packed", losing_a_file)
+    monkeypatch.setattr("catalyx_dr.operations.export.packed", losing_a_file)
     with pytest.raises(Exception, match="No such file"):
         back_up(protected_in_bucket.spec, protected_in_bucket.surroundings)
 

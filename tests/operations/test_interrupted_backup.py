@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
+from catalyx_dr.adapters import canton_database
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.operations.backup import back_up
@@ -41,14 +42,12 @@ def _wait_until(condition: Callable[[], object]) -> None:
 @pytest.fixture
 def large(protected: Protected) -> Protected:
     """A participant of 40 MB that does not compress, so that dumps take their time and room."""
-    protected.server.run(
-        "participant",
-        sql.SQL(
-            "CREATE TABLE participant.large AS SELECT n, decode(string_agg(md5(random()::text), ''), 'hex') AS data "
-            "FROM generate_series(1, 10000) n, generate_series(1, 256) m GROUP BY n"
-        ),
-    )
-    protected.server.run("participant", sql.SQL("ALTER TABLE participant.large OWNER TO cnadmin"))
+    with protected.server.owner("participant") as connection:
+        connection.execute("CREATE TABLE participant.large (data bytea)")
+        with connection.cursor().copy("COPY participant.large FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(["bytea"])
+            for _ in range(10_000):
+                copy.write_row([os.urandom(4096)])
     return protected
 
 
@@ -127,8 +126,6 @@ def test_volume_that_would_be_full_is_refused_before_the_dump(small_volume: Prot
 
 
 def test_database_that_ends_the_connection_fails_the_run(large: Protected, monkeypatch: pytest.MonkeyPatch) -> None:
-    from catalyx_dr.adapters import canton_database
-
     def cut_off(connection: object) -> dict[str, int]:
         large.server.run(
             "postgres",

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Thread
 from typing import ClassVar
 
-import pyrage
+import pyrage  # type: ignore[import-untyped]
 import pytest
 from psycopg import sql
 
@@ -19,6 +19,7 @@ from catalyx_dr.model.record import Record, RecordStatus
 from catalyx_dr.model.validator_spec import ValidatorApi
 from catalyx_dr.operations import restore as restore_module
 from catalyx_dr.operations.backup import back_up
+from catalyx_dr.operations.database_swap import swap_in
 from catalyx_dr.operations.restore import Patience, RestoreOrder, restore
 from tests.fixtures_postgres import ThrowawayServer
 from tests.fixtures_validator import Protected, WorkloadLog
@@ -178,7 +179,7 @@ def test_failing_swap_is_undone(
         raise CatalyxDrError("server restarted")
 
     with monkeypatch.context() as patch:
-        patch.setattr(restore_module, "swap_in", failing)
+        patch.setattr("catalyx_dr.operations.restore.swap_in", failing)
         with pytest.raises(CatalyxDrError, match="server restarted"):
             _restore(backed_up)
 
@@ -193,15 +194,13 @@ class _Killed(BaseException):
 def test_killed_request_is_completed_by_running_it_again(
     backed_up: Protected, workload_log: WorkloadLog, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    swap_in = restore_module.swap_in
-
     def killed(*arguments) -> None:  # type: ignore[no-untyped-def]
         if when == "after the swap":
             swap_in(*arguments)
         raise _Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(restore_module, "swap_in", killed)
+        patch.setattr("catalyx_dr.operations.restore.swap_in", killed)
         patch.setattr(restore_module._Run, "_undo", lambda self, left: None)
         with pytest.raises(_Killed):
             _restore(backed_up)
