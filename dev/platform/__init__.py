@@ -1,47 +1,28 @@
-"""What runs in the local cluster beside the product: validators and their surroundings."""
+"""What runs in the local cluster beside the product: one validator and its surroundings."""
 
 from lightkube.resources.apps_v1 import Deployment, StatefulSet
 
 from dev.platform.databases import create_missing, wreck
-from dev.platform.objects import (
-    SHARED_NAMESPACE,
-    apply_manifest,
-    apply_secrets,
-    client,
-    delete_namespaces,
-    deployed_identifier,
-    wait_ready,
-)
+from dev.platform.objects import apply_manifest, apply_secrets, client, wait_ready
 from dev.platform.wallet import Wallet
 from dev.steps import step
 
 NAMESPACE = "validator-1"
 PARTY_HINT = "acme-validator-1"
 
-__all__ = ["NAMESPACE", "PARTY_HINT", "Wallet", "client", "create_missing", "down", "up", "wreck"]
+__all__ = ["NAMESPACE", "PARTY_HINT", "Wallet", "client", "create_missing", "up", "wreck"]
 
 
-def up(namespace: str = NAMESPACE, party_hint: str = PARTY_HINT, node_identifier: str | None = None) -> None:
-    """Have a validator and its surroundings ready; what is there already stays. Raises StepError.
-
-    Without `node_identifier` a validator keeps the one it runs with, which an identity import may have changed; a
-    new one takes its party hint.
-    """
+def up(namespace: str = NAMESPACE) -> None:
+    """Have the validator and its surroundings ready; what is there already stays. Raises StepError."""
     with step("start the local platform", "platform", "Look at: kubectl get pods -A"):
         api = client()
         apply_secrets(api, namespace)
         apply_manifest(api, "shared.yaml")
-        identifier = node_identifier or deployed_identifier(api, namespace) or party_hint
-        apply_manifest(api, "validator.yaml", namespace=namespace, party_hint=party_hint, node_identifier=identifier)
+        apply_manifest(api, "validator.yaml", namespace=namespace, party_hint=PARTY_HINT, node_identifier=PARTY_HINT)
         wait_ready(api, StatefulSet, namespace, "postgres")
         create_missing(api, namespace)
         for name in ("s3", "scan", "keycloak"):
-            wait_ready(api, Deployment, SHARED_NAMESPACE, name)
+            wait_ready(api, Deployment, "platform", name)
         for name in ("participant", "validator-app"):
             wait_ready(api, Deployment, namespace, name)
-
-
-def down(namespace: str = NAMESPACE) -> None:
-    """Delete a validator and what all validators share, with all data. Raises StepError."""
-    with step("remove the local platform", "platform", "Look at: kubectl get namespaces"):
-        delete_namespaces(client(), namespace, SHARED_NAMESPACE)
