@@ -1,8 +1,9 @@
 """What runs in the local cluster beside the product: validators and their surroundings."""
 
+from lightkube import Client
 from lightkube.resources.apps_v1 import Deployment, StatefulSet
 
-from dev.platform.databases import create_missing, wreck
+from dev.platform.databases import DATABASES, create_missing, wreck
 from dev.platform.objects import (
     SHARED_NAMESPACE,
     apply_manifest,
@@ -10,6 +11,8 @@ from dev.platform.objects import (
     client,
     delete_namespaces,
     deployed_identifier,
+    remove_validator_workloads,
+    renew_onboarding_secret,
     wait_ready,
 )
 from dev.platform.wallet import Wallet
@@ -25,20 +28,29 @@ def up(namespace: str = NAMESPACE, party_hint: str = PARTY_HINT, node_identifier
     """Have a validator and its surroundings ready; what is there already stays. Raises StepError.
 
     Without `node_identifier` a validator keeps the one it runs with, which an identity import may have changed; a
-    new one takes its party hint.
+    new one takes its party hint. One that has lost both databases is onboarded anew, as another party.
     """
     with step("start the local platform", "platform", "Look at: kubectl get pods -A"):
         api = client()
         apply_secrets(api, namespace)
         apply_manifest(api, "shared.yaml")
-        identifier = node_identifier or deployed_identifier(api, namespace) or party_hint
-        apply_manifest(api, "validator.yaml", namespace=namespace, party_hint=party_hint, node_identifier=identifier)
+        deployed = deployed_identifier(api, namespace)
+        _apply_validator(api, namespace, party_hint, node_identifier or deployed or party_hint)
         wait_ready(api, StatefulSet, namespace, "postgres")
-        create_missing(api, namespace)
+        created = create_missing(api, namespace)
+        if deployed and len(created) == len(DATABASES):
+            print(f"  {namespace} has lost its databases and is onboarded anew", flush=True)
+            remove_validator_workloads(api, namespace)
+            renew_onboarding_secret(api, namespace)
+            _apply_validator(api, namespace, party_hint, node_identifier or party_hint)
         for name in ("s3", "scan", "keycloak"):
             wait_ready(api, Deployment, SHARED_NAMESPACE, name)
         for name in ("participant", "validator-app"):
             wait_ready(api, Deployment, namespace, name)
+
+
+def _apply_validator(api: Client, namespace: str, party_hint: str, node_identifier: str) -> None:
+    apply_manifest(api, "validator.yaml", namespace=namespace, party_hint=party_hint, node_identifier=node_identifier)
 
 
 def down(namespace: str = NAMESPACE) -> None:
