@@ -48,7 +48,9 @@ class ImportOrder:
     age_identity_file: Path | None = None
 
 
-def import_identities(spec: ValidatorSpec, order: ImportOrder, surroundings: Surroundings, cluster: Cluster) -> Record:
+def import_identities(
+    spec: ValidatorSpec, order: ImportOrder, surroundings: Surroundings, cluster: Cluster
+) -> Record:
     """Import a dump; a completed request is returned as it was, one that was cut off is run again.
 
     Raises RefusedError before anything is touched; databases that were there are renamed, never dropped.
@@ -107,7 +109,9 @@ class _Run:
         bucket = self.spec.backup.bucket if self.spec.backup else None
         if bucket is None or self.order.age_identity_file is None:
             raise RefusedError("source bucket needs backup.bucket in the stack and the private age identity")
-        identities = BucketIdentities(BucketStore.reach(bucket, self.surroundings.secrets), self.spec.object_prefix)
+        identities = BucketIdentities(
+            BucketStore.reach(bucket, self.surroundings.secrets), self.spec.object_prefix
+        )
         wanted = self.order.dump_id
         if wanted == _LATEST:
             wanted = _newest([metadata.dump_id for metadata in identities.published()])
@@ -125,15 +129,12 @@ class _Run:
             metadata=stored.metadata,
             used_identifiers=self._used(present),
             present_participant_id=present.get(participant.name),
-            missing_workloads=tuple(str(one) for one in self.spec.workloads if not workloads.exists(self.cluster, one)),
+            missing_workloads=tuple(
+                str(one) for one in self.spec.workloads if not workloads.exists(self.cluster, one)
+            ),
             answers_now=ValidatorClient(self.spec.api.url).is_ready(),
             login_faults=self._login_faults(),
             wallet_login_declared=self.spec.api.wallet_login is not None,
-            database_obstacles=tuple(
-                obstacle
-                for role in DatabaseRole
-                for obstacle in fresh_databases.obstacles(self._server(role), self.spec.databases.of(role))
-            ),
             now=self.surroundings.now(),
         )
         verdicts = import_verdicts(facts)
@@ -141,6 +142,10 @@ class _Run:
             if verdict.outcome is Outcome.WARNING:
                 self.progress.note(str(verdict))
         require(verdicts)
+        for role in DatabaseRole:
+            found = fresh_databases.obstacles(self._server(role), self.spec.databases.of(role))
+            if found:
+                raise RefusedError("; ".join(found))
 
     def _used(self, present: dict[str, str]) -> dict[str, str]:
         """Identifiers known to be burnt; those of this very request may be tried no second time either."""
@@ -172,7 +177,9 @@ class _Run:
         kept: list[str] = []
         for role in DatabaseRole:
             database = self.spec.databases.of(role)
-            kept += fresh_databases.replace_by_fresh(self._server(role), role, database, self.order.request_id, _UNUSED)
+            kept += fresh_databases.replace_by_fresh(
+                self._server(role), role, database, self.order.request_id, _UNUSED
+            )
         return kept
 
     def _set_values(self) -> None:
