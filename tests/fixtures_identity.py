@@ -14,6 +14,17 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from catalyx_dr.model.quantity import Quantity
+from catalyx_dr.model.validator_spec import (
+    Database,
+    Databases,
+    DatabaseServer,
+    IdentityDumps,
+    Retention,
+    SpliceHelmTarget,
+    ValidatorSpec,
+)
+
 AUDIENCE = "https://canton.network.global"
 CLIENT_ID, CLIENT_SECRET = "validator-backend", "client-secret-value"
 WALLET_CLIENT, WALLET_USER, WALLET_PASSWORD = "wallet-ui", "alice", "wallet-password-value"
@@ -227,3 +238,41 @@ def validator_app(keycloak: Keycloak) -> Iterator[ValidatorApp]:
     found = ValidatorApp(keycloak)
     yield found
     found.http.stop()
+
+
+def apply_json_patch(document: dict[str, Any], operations: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the API server makes of a JSON Patch: the operations that are used here."""
+    patched: dict[str, Any] = json.loads(json.dumps(document))
+    for operation in operations:
+        *parents, last = operation["path"].strip("/").split("/")
+        place: Any = patched
+        for parent in parents:
+            place = place[int(parent)] if isinstance(place, list) else place[parent]
+        key: Any = int(last) if isinstance(place, list) else last
+        if operation["op"] == "test":
+            assert place[key] == operation["value"]
+        elif operation["op"] == "add" and isinstance(place, list):
+            place.insert(key, operation["value"])
+        else:
+            assert operation["op"] in ("add", "replace")
+            place[key] = operation["value"]
+    return patched
+
+
+def declared_spec() -> ValidatorSpec:
+    """Specification of a validator at no particular server."""
+    storage = Quantity.parse("1Gi")
+    return ValidatorSpec(
+        name="validator-1",
+        namespace="validator-1",
+        party_hint="acme-validator-1",
+        node_identifier="acme-validator-1",
+        migration_id=1,
+        databases=Databases(
+            server=DatabaseServer(host="postgres"),
+            validator_app=Database(name="cantonnet_validator", schema_name="validator", storage=storage),
+            participant=Database(name="participant", schema_name="participant", storage=storage),
+        ),
+        target=SpliceHelmTarget(scan_url="http://scan:5012"),
+        identity_dump=IdentityDumps(cron="0 */4 * * *", retention=Retention(keep=3)),
+    )
