@@ -9,10 +9,11 @@ from dev.platform.objects import (
     apply_manifest,
     apply_secrets,
     client,
-    delete_namespaces,
+    delete_namespace,
     deployed_identifier,
     remove_validator_workloads,
     renew_onboarding_secret,
+    validator_namespaces,
     wait_ready,
 )
 from dev.platform.wallet import Wallet
@@ -54,6 +55,9 @@ def _apply_validator(api: Client, namespace: str, party_hint: str, node_identifi
 
 
 def down(namespace: str = NAMESPACE) -> None:
-    """Delete a validator and what all validators share, with all data. Raises StepError."""
+    """Delete a validator with all its data, and after the last one what they share. Raises StepError."""
     with step("remove the local platform", "platform", "Look at: kubectl get namespaces"):
-        delete_namespaces(client(), namespace, SHARED_NAMESPACE)
+        api = client()
+        delete_namespace(api, namespace)
+        if not validator_namespaces(api):
+            delete_namespace(api, SHARED_NAMESPACE)

@@ -4,7 +4,6 @@ import base64
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from string import Template
 
@@ -82,14 +81,18 @@ def remove_validator_workloads(api: Client, namespace: str) -> None:
     wait_for(all_gone, f"pods of {namespace} do not end; look at: kubectl -n {namespace} get pods")
 
 
-def delete_namespaces(api: Client, *names: str) -> None:
-    """Delete namespaces with everything in them, and wait until they are gone. Raises StepError."""
-    for name in names:
-        with suppress(NotThereError), _telling_what_is_missing():
-            api.delete(Namespace, name)
-    for name in names:
-        problem = f"namespace {name} is still there; look at: kubectl get namespace {name} -o yaml"
-        wait_for(partial(_is_gone, api, name), problem)
+def delete_namespace(api: Client, name: str) -> None:
+    """Delete a namespace with everything in it, and wait until it is gone. Raises StepError."""
+    with suppress(NotThereError), _telling_what_is_missing():
+        api.delete(Namespace, name)
+    problem = f"namespace {name} is still there; look at: kubectl get namespace {name} -o yaml"
+    wait_for(lambda: _is_gone(api, name), problem)
+
+
+def validator_namespaces(api: Client) -> list[str]:
+    """Namespaces in which a validator app is deployed."""
+    deployments = api.list(Deployment, namespace="*", fields={"metadata.name": "validator-app"})
+    return [one.metadata.namespace for one in deployments if one.metadata and one.metadata.namespace]
 
 
 def _is_gone(api: Client, namespace: str) -> bool:
