@@ -29,7 +29,8 @@ class AwsBucket(pulumi.ComponentResource):
     def __init__(self, name: str, args: AwsBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("catalyx-dr:backup:AwsBucket", name, None, opts)
         self._name, self._declared = name, args.bucket
-        self._settings = pulumi.ResourceOptions(parent=self)
+        # The bucket stays when the stack goes, and so must what protects it.
+        self._settings = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
         self.bucket = s3.Bucket(
             name,
             bucket=args.bucket.name,
@@ -91,7 +92,7 @@ class AwsBucket(pulumi.ComponentResource):
             region=self._declared.region,
             policy=self.bucket.arn.apply(tls_only),
             # S3 refuses two changes of a bucket's access at the same moment.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[after]),
+            opts=self._after(after),
         )
 
     def _expire(self, versioning: pulumi.Resource) -> None:
@@ -113,7 +114,7 @@ class AwsBucket(pulumi.ComponentResource):
                     ),
                 )
             ],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
+            opts=self._after(versioning),
         )
 
     def _lock(self, versioning: pulumi.Resource) -> None:
@@ -128,8 +129,11 @@ class AwsBucket(pulumi.ComponentResource):
             bucket=self.bucket.id,
             region=self._declared.region,
             rule=s3.BucketObjectLockConfigurationRuleArgs(default_retention=retention),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
+            opts=self._after(versioning),
         )
+
+    def _after(self, resource: pulumi.Resource) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions.merge(self._settings, pulumi.ResourceOptions(depends_on=[resource]))
 
 
 def tls_only(arn: str) -> str:

@@ -166,6 +166,9 @@ def _refusal(
     endpoint: str, answer: Answer, body: Mapping[str, Any], client_id: str, form: Mapping[str, str]
 ) -> LoginError:
     code = _shown(body.get("error"), form)[:_CODE_LENGTH]
+    detail = _shown(body.get("error_description"), form)
+    if code == "unauthorized_client" and "credentials" in detail:
+        code = "invalid_client"  # Keycloak says the same for a wrong secret as for a grant that is not allowed.
     grant, user = form["grant_type"], form.get("username")
     known = {
         "invalid_client": (
@@ -174,7 +177,7 @@ def _refusal(
         ),
         "unauthorized_client": (
             LoginProblem.GRANT_NOT_ALLOWED,
-            f"client {client_id!r} may not use the grant {grant}, or its credentials are wrong; "
+            f"client {client_id!r} may not use the grant {grant}; "
             + ("enable its service account" if grant == "client_credentials" else "enable direct access grants"),
         ),
         "invalid_grant": (
@@ -193,7 +196,6 @@ def _refusal(
         problem, text = LoginProblem.UNREACHABLE, "it is not ready; wait and try again"
     else:
         problem, text = LoginProblem.MALFORMED, "this is no answer of an OpenID Connect token endpoint; check the URL"
-    detail = _shown(body.get("error_description"), form)
     return LoginError(
         problem,
         f"Keycloak: {endpoint} answered {answer.status} {code or '(no error code)'}: {text}{detail and f' [{detail}]'}",

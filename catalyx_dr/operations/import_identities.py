@@ -1,65 +1,75 @@
-"""Imports an identity dump: a new participant with the old keys takes the validator's party over (domain 1.4)."""
+"""Brings a validator back under its party with a new participant, from an identity dump (domain 1.4)."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
+from typing import NoReturn
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from pydantic import JsonValue
+from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
-from catalyx_dr.adapters import fresh_databases, identity_secrets, validator_deployment, workloads
-from catalyx_dr.adapters.bucket_identities import BucketIdentities
-from catalyx_dr.adapters.bucket_store import BucketStore
+from catalyx_dr.adapters import validator_deployment, workloads
 from catalyx_dr.adapters.cluster import Cluster
-from catalyx_dr.adapters.encryption import AgeIdentities
-from catalyx_dr.adapters.identity_secrets import StoredDump
-from catalyx_dr.adapters.keycloak import machine_token, user_token
+from catalyx_dr.adapters.fresh_databases import replace_by_fresh
+from catalyx_dr.adapters.http_peer import Patience as HttpPatience
+from catalyx_dr.adapters.identity_secrets import replace_bootstrap_secret
 from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.adapters.validator_api import ValidatorClient
-from catalyx_dr.model.errors import CatalyxDrError, RefusedError
-from catalyx_dr.model.identity_dump import IdentityDump
+from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import DatabaseRole, SpliceHelmTarget, ValidatorSpec
-from catalyx_dr.operations.dump_identities import machine_login
-from catalyx_dr.operations.identity_proof import Proof, prove, wallet_login
+from catalyx_dr.operations.identity_proof import Proof, prove
+from catalyx_dr.operations.import_order import TO_WORKLOAD, FoundDump, ImportOrder, find_dump
+from catalyx_dr.operations.import_preflight import IDENTIFIER_USED, NEW_IDENTIFIER, look, workloads_of
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.surroundings import Surroundings
-from catalyx_dr.rules.identity import expected_party, identifier_of, read_dump, target_values
-from catalyx_dr.rules.identity_preflight import ImportFacts, import_verdicts
-from catalyx_dr.rules.splice_chart import import_changes
+from catalyx_dr.rules.identity import expected_party, fingerprint_of, target_values
+from catalyx_dr.rules.identity_preflight import import_verdicts
+from catalyx_dr.rules.splice_chart import carries_import, import_changes
 from catalyx_dr.rules.verdict import Outcome, require
 
-_LATEST = "latest"
-_STOPPED, _UNUSED = timedelta(minutes=5), timedelta(minutes=2)
-_READY, _PROVEN = timedelta(minutes=15), timedelta(minutes=5)
-# A person sets the values at their own pace.
-_SET_BY_HAND = timedelta(hours=4)
+__all__ = ["ImportOrder", "Patience", "import_identities"]
+
+_DUMP, _PARTY, _FINGERPRINT, _REPLACED, _VALUES = "dump", "expectedParty", "fingerprint", "replaced", "values"
+_ONCE = HttpPatience(timeout=5, attempts=1)
 
 
 @dataclass(frozen=True)
-class ImportOrder:
-    """What is to be imported. `dump_id`: an id or `latest`; the same `request_id` never runs twice."""
+class Patience:
+    """How long an import waits for what it does not do itself; `person`: for values to be applied by hand."""
 
-    dump_id: str
-    request_id: str
-    new_identifier: str
-    source: str = "cluster"
-    apply: str = "workload"
-    age_identity_file: Path | None = None
+    stopped: timedelta = timedelta(minutes=5)
+    unused: timedelta = timedelta(minutes=2)
+    ready: timedelta = timedelta(minutes=15)
+    answer: timedelta = timedelta(minutes=2)
+    person: timedelta = timedelta(hours=4)
 
 
-def import_identities(spec: ValidatorSpec, order: ImportOrder, surroundings: Surroundings, cluster: Cluster) -> Record:
-    """Import a dump; a completed request is returned as it was, one that was cut off is run again.
+def import_identities(
+    spec: ValidatorSpec,
+    order: ImportOrder,
+    surroundings: Surroundings,
+    cluster: Cluster,
+    patience: Patience = Patience(),
+) -> Record:
+    """Re-onboard the validator's party.
 
-    Raises RefusedError before anything is touched; databases that were there are renamed, never dropped.
+    A completed request is returned as it was, and nothing is done. One that was cut off after the validator was started
+    is only proven again; before that it begins anew, since the network has not heard of it. Raises RefusedError before
+    anything is touched, UnprovenError with what to do when the validator did not come back as it should. Databases that
+    were there are renamed, never dropped.
     """
     earlier = surroundings.records.find(RecordKind.IDENTITY_IMPORT, spec.name, order.request_id)
     if earlier is not None and earlier.status is RecordStatus.COMPLETED:
         return earlier
+    before = earlier.details if earlier else {}
     with reporting(
         RecordKind.IDENTITY_IMPORT, order.request_id, spec.name, surroundings.records, surroundings.now
     ) as progress:
-        return _Run(spec, order, surroundings, cluster, progress).go()
+        progress.remember(**before)
+        run = _Run(spec, order, surroundings, cluster, patience, progress)
+        return run.prove_again() if before.get(IDENTIFIER_USED) else run.from_the_beginning()
 
 
 @dataclass(frozen=True)
@@ -68,162 +78,196 @@ class _Run:
     order: ImportOrder
     surroundings: Surroundings
     cluster: Cluster
+    patience: Patience
     progress: Progress
 
-    def go(self) -> Record:
-        """Go through all phases."""
-        self.progress.phase("preflight", 2)
-        stored = self._stored_dump()
-        dump = read_dump(stored.content)
-        self._preflight(stored, dump)
-        self.progress.remember(
-            dumpId=stored.metadata.dump_id,
-            newParticipantIdentifier=self.order.new_identifier,
-            values=target_values(self.spec, self.order.new_identifier),
-        )
-        self._stop()
-        kept = self._fresh_databases()
-        self.progress.phase("write the bootstrap Secret", 45)
-        identity_secrets.replace_bootstrap_secret(
-            self.cluster, self.spec.target.bootstrap_secret, self.spec.name, stored.content
-        )
-        self._set_values()
-        self._start()
-        proof = self._verify(stored, dump)
-        aside = ", ".join(kept) or "none: there were none"
-        return self.progress.complete(f"{proof}; databases set aside: {aside}", details=proof.details)
+    def from_the_beginning(self) -> Record:
+        """All phases."""
+        self.progress.phase("preflight", 5)
+        earlier = self.progress.record.details.get(_DUMP)
+        found = find_dump(self.spec, self.order, str(earlier or self.order.dump_id), self.surroundings, self.cluster)
+        self._preflight(found)
+        try:
+            self._prepare(found)
+        except CatalyxDrError as error:
+            self._explain_cut_off(error)
+        return self._go_and_prove()
 
-    def _stored_dump(self) -> StoredDump:
-        if self.order.source == "bucket":
-            return self._dump_of_bucket()
-        wanted = self.order.dump_id
-        if wanted == _LATEST:
-            records = self.surroundings.records.list(self.spec.name, RecordKind.IDENTITY_DUMP)
-            proven = [one.identifier for one in records if one.status is RecordStatus.COMPLETED]
-            wanted = _newest(proven)
-        return identity_secrets.read_dump_secret(self.cluster, self.surroundings.secrets, self.spec.name, wanted)
+    def prove_again(self) -> Record:
+        """For a request whose identifier is used already: whether the validator came back after all."""
+        used = self.progress.record.details.get(NEW_IDENTIFIER)
+        if used != self.order.new_identifier:
+            raise RefusedError(
+                f"request {self.order.request_id!r} was started with newParticipantIdentifier {used!r}, not "
+                f"{self.order.new_identifier!r}; choose another requestId"
+            )
+        self.progress.note(f"the validator was started as {used!r} by this request before; only proving it")
+        return self._go_and_prove()
 
-    def _dump_of_bucket(self) -> StoredDump:
-        bucket = self.spec.backup.bucket if self.spec.backup else None
-        if bucket is None or self.order.age_identity_file is None:
-            raise RefusedError("source bucket needs backup.bucket in the stack and the private age identity")
-        identities = BucketIdentities(BucketStore.reach(bucket, self.surroundings.secrets), self.spec.object_prefix)
-        wanted = self.order.dump_id
-        if wanted == _LATEST:
-            wanted = _newest([metadata.dump_id for metadata in identities.published()])
-        content = identities.content(wanted, AgeIdentities.read(self.order.age_identity_file))
-        return StoredDump(content, identities.metadata(wanted))
-
-    def _preflight(self, stored: StoredDump, dump: IdentityDump) -> None:
-        participant = self.spec.databases.participant
-        present = fresh_databases.participant_ids(self._server(DatabaseRole.PARTICIPANT), participant)
-        facts = ImportFacts(
-            spec=self.spec,
-            new_identifier=self.order.new_identifier,
-            content=stored.content,
-            dump=dump,
-            metadata=stored.metadata,
-            used_identifiers=self._used(present),
-            present_participant_id=present.get(participant.name),
-            missing_workloads=tuple(str(one) for one in self.spec.workloads if not workloads.exists(self.cluster, one)),
-            answers_now=ValidatorClient(self.spec.api.url).is_ready(),
-            login_faults=self._login_faults(),
-            wallet_login_declared=self.spec.api.wallet_login is not None,
-            database_obstacles=tuple(
-                obstacle
-                for role in DatabaseRole
-                for obstacle in fresh_databases.obstacles(self._server(role), self.spec.databases.of(role))
-            ),
-            now=self.surroundings.now(),
-        )
+    def _preflight(self, found: FoundDump) -> None:
+        facts = look(self.spec, self.order.new_identifier, found, self.surroundings, self.cluster)
         verdicts = import_verdicts(facts)
         for verdict in verdicts:
-            if verdict.outcome is Outcome.WARNING:
+            if verdict.outcome is not Outcome.REFUSAL:
                 self.progress.note(str(verdict))
         require(verdicts)
+        metadata = found.dump.metadata
+        details: dict[str, JsonValue] = {
+            _DUMP: metadata.dump_id,
+            NEW_IDENTIFIER: self.order.new_identifier,
+            _PARTY: expected_party(metadata),
+            _FINGERPRINT: fingerprint_of(metadata.participant_id),
+            _VALUES: target_values(self.spec, self.order.new_identifier),
+        }
+        self.progress.remember(**details)
 
-    def _used(self, present: dict[str, str]) -> dict[str, str]:
-        """Identifiers known to be burnt; those of this very request may be tried no second time either."""
-        used = {identifier_of(participant): f"database {name}" for name, participant in present.items()}
-        for record in self.surroundings.records.list(self.spec.name, RecordKind.IDENTITY_IMPORT):
-            identifier = record.details.get("newParticipantIdentifier")
-            if identifier is not None and record.identifier != self.order.request_id:
-                used[str(identifier)] = f"identity import {record.identifier}"
-        return used
-
-    def _login_faults(self) -> dict[str, str]:
-        secrets = self.surroundings.secrets
-        faults = {"machine": _fault(lambda: machine_token(machine_login(self.spec, secrets)))}
-        login = wallet_login(self.spec, secrets)
-        if login is not None:
-            faults["wallet"] = _fault(lambda: user_token(login))
-        return {name: fault for name, fault in faults.items() if fault}
-
-    def _stop(self) -> None:
+    def _prepare(self, found: FoundDump) -> None:
+        """Stop what runs, set databases aside, lay the dump where the validator reads it, set its Deployment."""
         self.progress.phase("stop the workloads", 15)
-        present = [one for one in self.spec.workloads if workloads.exists(self.cluster, one)]
+        present = [one for one in workloads_of(self.spec) if workloads.exists(self.cluster, one)]
         for workload in present:
             workloads.stop(self.cluster, workload)
         for workload in present:
-            workloads.wait_until_gone(self.cluster, workload, _STOPPED)
-
-    def _fresh_databases(self) -> list[str]:
+            workloads.wait_until_gone(self.cluster, workload, self.patience.stopped)
         self.progress.phase("set the databases aside and make fresh ones", 30)
-        kept: list[str] = []
+        replaced: dict[str, JsonValue] = {}
         for role in DatabaseRole:
+            server = PostgresServer.reach(self.spec.databases.server_of(role), self.surroundings.secrets)
             database = self.spec.databases.of(role)
-            kept += fresh_databases.replace_by_fresh(self._server(role), role, database, self.order.request_id, _UNUSED)
-        return kept
-
-    def _set_values(self) -> None:
-        self.progress.phase("set the values on the validator", 55)
-        target = self.spec.target
-        if self._by_hand or not isinstance(target, SpliceHelmTarget):
-            self.progress.note(f"set these values yourself now: {target_values(self.spec, self.order.new_identifier)}")
-            return
-        name = target.validator_workload.name
-        deployment = validator_deployment.read(self.cluster, name)
-        changes = import_changes(deployment, self.order.new_identifier, target.scan_url, target.bootstrap_secret)
-        validator_deployment.change(self.cluster, name, changes)
-
-    def _start(self) -> None:
-        self.progress.phase("start the workloads", 65)
-        present = [one for one in self.spec.workloads if workloads.exists(self.cluster, one)]
-        for workload in present:
-            workloads.start(self.cluster, workload)
-        for workload in () if self._by_hand else present:
-            workloads.wait_until_ready(self.cluster, workload, _READY)
-
-    def _verify(self, stored: StoredDump, dump: IdentityDump) -> Proof:
-        self.progress.phase("verify the validator", 85)
-        # A validator that has just started refuses for a moment.
-        attempts = Retrying(
-            stop=stop_after_delay(_SET_BY_HAND if self._by_hand else _PROVEN),
-            wait=wait_fixed(2),
-            retry=retry_if_exception_type(CatalyxDrError),
-            reraise=True,
-        )
-        secrets, identifier = self.surroundings.secrets, self.order.new_identifier
-        party = expected_party(stored.metadata)
-        return attempts(prove, self.spec, secrets, identifier, dump.fingerprint, party)
+            kept = replace_by_fresh(server, role, database, self.order.request_id, self.patience.unused)
+            if kept:
+                replaced[str(role)] = kept[0]
+            self.progress.remember(**{_REPLACED: replaced})
+        self.progress.phase("write the bootstrap Secret", 40)
+        secret = self.spec.target.bootstrap_secret
+        replace_bootstrap_secret(self.cluster, secret, self.spec.name, found.dump.content)
+        if self._sets_the_workload:
+            self.progress.phase("set the values on the validator", 45)
+            self._set_deployment()
 
     @property
-    def _by_hand(self) -> bool:
-        return self.order.apply == "print" or not isinstance(self.spec.target, SpliceHelmTarget)
+    def _sets_the_workload(self) -> bool:
+        return self.order.apply == TO_WORKLOAD and isinstance(self.spec.target, SpliceHelmTarget)
 
-    def _server(self, role: DatabaseRole) -> PostgresServer:
-        return PostgresServer.reach(self.spec.databases.server_of(role), self.surroundings.secrets)
+    def _set_deployment(self) -> None:
+        target = self.spec.target
+        if isinstance(target, SpliceHelmTarget):
+            name = target.validator_workload.name
+            deployment = validator_deployment.read(self.cluster, name)
+            changes = import_changes(deployment, self.order.new_identifier, target.scan_url, target.bootstrap_secret)
+            validator_deployment.change(self.cluster, name, changes)
+
+    def _go_and_prove(self) -> Record:
+        # From here on the network may come to know the identifier, whatever happens to this run.
+        self.progress.remember(**{IDENTIFIER_USED: True})
+        try:
+            if not self._sets_the_workload:
+                self._wait_for_a_person()
+            self._start()
+            return self._prove()
+        except CatalyxDrError as error:
+            self._explain_burnt(error)
+
+    def _wait_for_a_person(self) -> None:
+        """Say what to set, and wait for it: a validator that starts without it on fresh databases becomes another."""
+        self.progress.phase("waiting for the values to be applied", 50)
+        values = json.dumps(self.progress.record.details[_VALUES])
+        self.progress.note(f"apply these values, and keep them in all later upgrades: {values}")
+        _until(
+            self._values_are_applied,
+            self.patience.person,
+            "the values were not applied; apply them, then run the same request again",
+        )
+
+    def _values_are_applied(self) -> bool:
+        target = self.spec.target
+        if not isinstance(target, SpliceHelmTarget):
+            return ValidatorClient(self.spec.api.url, _ONCE).is_ready()
+        deployment = validator_deployment.read(self.cluster, target.validator_workload.name)
+        return carries_import(deployment, self.order.new_identifier)
+
+    def _start(self) -> None:
+        """The participant first, as it is named last; what others installed and started is only waited for."""
+        self.progress.phase("start the workloads", 60)
+        present = [one for one in reversed(workloads_of(self.spec)) if workloads.exists(self.cluster, one)]
+        for workload in present:
+            workloads.start(self.cluster, workload)
+        self.progress.phase("wait until the validator is ready", 70)
+        for workload in present:
+            workloads.wait_until_ready(self.cluster, workload, self.patience.ready)
+        _until(
+            ValidatorClient(self.spec.api.url, _ONCE).is_ready,
+            self.patience.answer,
+            f"the validator at {self.spec.api.url} is not ready; look at its log",
+        )
+
+    def _prove(self) -> Record:
+        self.progress.phase("verify the validator", 90)
+        details = self.progress.record.details
+        # A validator that has just started refuses for a moment.
+        attempts = Retrying(
+            stop=stop_after_delay(self.patience.answer),
+            wait=wait_fixed(2),
+            retry=retry_if_exception_type(UnreachableError),
+            reraise=True,
+        )
+        identifier, fingerprint, party = self.order.new_identifier, str(details[_FINGERPRINT]), str(details[_PARTY])
+        proof = attempts(prove, self.spec, self.surroundings.secrets, identifier, fingerprint, party)
+        self._check_contracts_came(proof)
+        seconds = int((self.surroundings.now() - self.progress.record.started).total_seconds())
+        return self.progress.complete(
+            f"{proof}; databases set aside: {self._aside}; keep the values in all later upgrades",
+            details={**proof.details, "recoverySeconds": seconds},
+        )
+
+    def _check_contracts_came(self, proof: Proof) -> None:
+        """A crash between party move and contract import is silent: the app comes back ready and empty (domain 4)."""
+        target = self.spec.target
+        if not isinstance(target, SpliceHelmTarget):
+            return
+        restarts = validator_deployment.restarts(self.cluster, target.validator_workload.name)
+        if restarts and (proof.balance is None or proof.balance.effective_unlocked_qty == 0):
+            raise UnprovenError(
+                f"the validator app was restarted {restarts} times during the import and "
+                f"{'its wallet is empty' if proof.balance else 'no wallet login tells what it holds'}: "
+                "it may have crashed after its party moved, and then never imports the contracts"
+            )
+
+    def _explain_cut_off(self, error: CatalyxDrError) -> NoReturn:
+        raise _kind_of_failure(error)(
+            f"{error}\nThe network knows nothing of this yet, and {self.order.new_identifier!r} can still be used. "
+            "What was stopped stays stopped, so that the validator is not set up anew by accident; run again with "
+            f"another requestId, which finishes it. Databases set aside: {self._aside}"
+        ) from error
+
+    def _explain_burnt(self, error: CatalyxDrError) -> NoReturn:
+        used = self.order.new_identifier
+        raise _kind_of_failure(error)(
+            f"{error}\nIf the validator comes up by itself, run the same request again: it only proves. If not, "
+            f"identifier {used!r} is burnt: ask again with another requestId and another newParticipantIdentifier that "
+            "was never used (canton-network/splice#752). If the party was moved already (its log says so), the import "
+            f"must name the participant that has it now: use a dump taken from {used!r}, or this dump with its id "
+            f"changed to PAR::{used}::{self.progress.record.details.get(_FINGERPRINT)}. "
+            f"Databases set aside: {self._aside}"
+        ) from error
+
+    @property
+    def _aside(self) -> str:
+        replaced = self.progress.record.details.get(_REPLACED)
+        names = [str(name) for name in replaced.values()] if isinstance(replaced, dict) else []
+        return ", ".join(names) or "none: there were none"
 
 
-def _newest(identifiers: list[str]) -> str:
-    if not identifiers:
-        raise RefusedError("there is no proven identity dump; name one that catalyx-dr history lists")
-    return max(identifiers)
+def _kind_of_failure(error: CatalyxDrError) -> type[CatalyxDrError]:
+    """After something was touched nothing is called a refusal any more."""
+    return UnreachableError if isinstance(error, UnreachableError) else UnprovenError
 
 
-def _fault(attempt: Callable[[], object]) -> str:
+def _until(condition: Callable[[], bool], patience: timedelta, problem: str) -> None:
+    attempts = Retrying(
+        stop=stop_after_delay(patience), wait=wait_fixed(2), retry=retry_if_result(lambda done: not done)
+    )
     try:
-        attempt()
-    except CatalyxDrError as error:
-        return str(error)
-    return ""
+        attempts(condition)
+    except RetryError:
+        raise UnreachableError(f"after {int(patience.total_seconds())} s {problem}") from None

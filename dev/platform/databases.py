@@ -39,13 +39,14 @@ def _connect(api: Client, namespace: str) -> psycopg.Connection:
     )
 
 
-def create_missing(api: Client, namespace: str) -> None:
-    """Make the databases that are not there, empty."""
+def create_missing(api: Client, namespace: str) -> list[str]:
+    """Make the databases that are not there, empty; returns their names."""
     with maintenance_connection(api, namespace) as connection:
         present = {row[0] for row in connection.execute("select datname from pg_database")}
-        for name in DATABASES:
-            if name not in present:
-                connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        missing = [name for name in DATABASES if name not in present]
+        for name in missing:
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    return missing
 
 
 def wreck(api: Client, namespace: str) -> None:

@@ -12,29 +12,50 @@ WALLET_USER_ID = "11111111-0000-4000-8000-000000000001"
 WALLET_USER = "alice"
 VALIDATOR_CLIENT = "validator-backend"
 WALLET_CLIENT = "wallet-ui"
+REALM_FILE = "canton.json"
+ONBOARDING_SECRET = "splice-app-validator-onboarding-validator"
 
 SecretData = dict[str, str]
 
 
-def make_secrets(namespace: str) -> dict[tuple[str, str], SecretData]:
-    """All Secrets as (namespace, name) -> keys, with fresh random values that fit together."""
+def make_shared_secrets() -> dict[str, SecretData]:
+    """Secrets of the namespace `platform` by name, with fresh random values."""
     client_secret, password = secrets.token_urlsafe(24), secrets.token_urlsafe(18)
-    store = {"access-key-id": f"dev{secrets.token_hex(6)}", "secret-access-key": secrets.token_urlsafe(30)}
     return {
-        ("platform", "s3-root"): store,
-        ("platform", "keycloak-realm"): {"canton.json": json.dumps(_realm(client_secret, password))},
-        (namespace, "backup-store"): store,
-        (namespace, "postgres-secrets"): {"postgresPassword": secrets.token_urlsafe(18)},
-        (namespace, "splice-app-validator-onboarding-validator"): {"secret": secrets.token_urlsafe(18)},
-        (namespace, "splice-app-validator-ledger-api-auth"): {
+        "s3-root": {
+            "access-key-id": f"dev{secrets.token_hex(6)}",
+            "secret-access-key": secrets.token_urlsafe(30),
+        },
+        "keycloak-realm": {REALM_FILE: json.dumps(_realm(client_secret, password))},
+    }
+
+
+def make_onboarding_secret() -> SecretData:
+    """A one-time secret as a sponsor hands it to a new validator."""
+    return {"secret": secrets.token_urlsafe(18)}
+
+
+def make_validator_secrets(shared: dict[str, SecretData]) -> dict[str, SecretData]:
+    """Secrets of one validator by name: logins that fit the shared ones, and fresh random passwords of its own.
+
+    All validators share Keycloak's client and user; what these may do is decided by each one's participant.
+    """
+    realm = json.loads(shared["keycloak-realm"][REALM_FILE])
+    client_secret = next(one["secret"] for one in realm["clients"] if one["clientId"] == VALIDATOR_CLIENT)
+    user = next(one for one in realm["users"] if one["username"] == WALLET_USER)
+    return {
+        "backup-store": shared["s3-root"],
+        "postgres-secrets": {"postgresPassword": secrets.token_urlsafe(18)},
+        ONBOARDING_SECRET: make_onboarding_secret(),
+        "splice-app-validator-ledger-api-auth": {
             "ledger-api-user": LEDGER_API_USER_ID,
             "url": WELL_KNOWN,
             "client-id": VALIDATOR_CLIENT,
             "client-secret": client_secret,
             "audience": AUDIENCE,
         },
-        (namespace, "splice-app-wallet-ui-auth"): {"url": WELL_KNOWN, "client-id": WALLET_CLIENT},
-        (namespace, "wallet-user"): {"username": WALLET_USER, "password": password},
+        "splice-app-wallet-ui-auth": {"url": WELL_KNOWN, "client-id": WALLET_CLIENT},
+        "wallet-user": {"username": WALLET_USER, "password": user["credentials"][0]["value"]},
     }
 
 

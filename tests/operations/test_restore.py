@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Thread
 from typing import ClassVar
 
-import pyrage  # type: ignore[import-untyped]
+import pyrage
 import pytest
 from psycopg import sql
 

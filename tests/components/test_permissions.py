@@ -1,0 +1,49 @@
+from typing import Any
+
+from components.permissions import backup_rules, identity_dump_rules, recovery_rules
+from tests.components.rendering import one, rendered
+from tests.components.specs import stack_spec, validator_spec
+
+
+def allowed(rules: Any) -> dict[tuple[str, tuple[str, ...]], set[str]]:
+    return {(rule.resources[0], tuple(rule.resource_names or ())): set(rule.verbs) for rule in rules}
+
+
+def test_backup_may_grow_its_own_claim_and_keep_records() -> None:
+    rules = allowed(backup_rules(validator_spec()))
+    assert rules == {
+        ("configmaps", ()): {"get", "list", "create", "patch", "delete"},
+        ("persistentvolumeclaims", ("acme-backups",)): {"get", "patch"},
+    }
+
+
+def test_identity_dump_neither_reads_nor_lists_secrets() -> None:
+    assert allowed(identity_dump_rules())[("secrets", ())] == {"create", "delete"}
+
+
+def test_recovery_changes_only_named_workloads() -> None:
+    rules = allowed(recovery_rules(validator_spec()))
+    assert rules[("deployments", ("participant", "validator-app"))] == {"get", "patch"}
+    secrets = {names: verbs for (resource, names), verbs in rules.items() if resource == "secrets"}
+    assert secrets == {(): {"create"}, ("participant-bootstrap-dump",): {"delete"}}
+
+
+def test_no_rule_uses_wildcards_and_no_role_is_cluster_wide() -> None:
+    resources = rendered(stack_spec())
+    assert not [resource for resource in resources if "ClusterRole" in resource.type]
+    for resource in resources:
+        if resource.type.endswith(":Role"):
+            assert "*" not in str(resource.inputs["rules"])
+
+
+def test_service_accounts_carry_the_annotations_of_the_stack_and_no_token() -> None:
+    validator = (
+        stack_spec()
+        .validators[0]
+        .model_copy(update={"service_account_annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"}})
+    )
+    resources = rendered(stack_spec().model_copy(update={"validators": (validator,)}))
+    for name in ("acme-backup", "acme-identity-dump", "acme-recovery"):
+        account = one(resources, ":ServiceAccount", name)
+        assert account.inputs["automountServiceAccountToken"] is False
+        assert account.inputs["metadata"]["annotations"] == {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"}

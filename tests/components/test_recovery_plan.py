@@ -1,0 +1,112 @@
+from datetime import timedelta
+
+import pytest
+
+from catalyx_dr.model.capture_id import capture_id
+from catalyx_dr.model.environment_spec import IdentityImportRequest, RestoreRequest
+from catalyx_dr.model.errors import RefusedError
+from catalyx_dr.model.record import RecordKind, RecordStatus
+from catalyx_dr.model.spec import SecretKey
+from components.recovery_plan import plan_import, plan_restore
+from tests.components.records import MemoryRecords, captured, record
+from tests.components.rendering import NOW
+from tests.components.specs import validator_spec
+
+SPEC = validator_spec()
+HOURS = {hours: NOW - timedelta(hours=hours) for hours in (1, 3, 6, 26 * 24, 31 * 24)}
+SETS = MemoryRecords(
+    [
+        captured(RecordKind.BACKUP_SET, HOURS[1], status=RecordStatus.FAILED),
+        captured(RecordKind.BACKUP_SET, HOURS[3], "volume"),
+        captured(RecordKind.BACKUP_SET, HOURS[6], "volume", "bucket"),
+        captured(RecordKind.BACKUP_SET, HOURS[26 * 24], "volume"),
+        captured(RecordKind.BACKUP_SET, HOURS[31 * 24], "volume"),
+        captured(RecordKind.IDENTITY_DUMP, HOURS[6], "cluster"),
+    ]
+)
+DUMP = capture_id(HOURS[6])
+
+
+def restore(selector: str = "latest", source: str = "volume", request_id: str = "r1") -> RestoreRequest:
+    return RestoreRequest(
+        validator="acme",
+        set=selector,
+        request_id=request_id,
+        source=source,  # type: ignore[arg-type]
+        age_identity=SecretKey(name="age", key="identity") if source == "bucket" else None,
+    )
+
+
+def identity_import(identifier: str = "acme-2", selector: str = "latest") -> IdentityImportRequest:
+    return IdentityImportRequest(
+        validator="acme", dump=selector, request_id="i1", new_participant_identifier=identifier
+    )
+
+
+def test_latest_is_the_newest_proven_set_at_its_source() -> None:
+    assert plan_restore(SPEC, restore(), SETS, NOW).capture == capture_id(HOURS[3])
+    assert plan_restore(SPEC, restore(source="bucket"), SETS, NOW).capture == capture_id(HOURS[6])
+
+
+def test_preview_names_set_age_and_what_is_scaled_down() -> None:
+    (note,) = plan_restore(SPEC, restore(), SETS, NOW).notes
+    assert f"set {capture_id(HOURS[3])}, taken 2026-03-01 09:30:00 UTC, 3h old" in note
+    assert "deployment/validator-app, deployment/participant are scaled down" in note
+
+
+@pytest.mark.parametrize("selector", ["20200101t000000z", capture_id(HOURS[1])])
+def test_unknown_or_unproven_set_is_refused_with_what_there_is(selector: str) -> None:
+    with pytest.raises(RefusedError, match=f"{selector}.*available: {capture_id(HOURS[3])}"):
+        plan_restore(SPEC, restore(selector), SETS, NOW)
+
+
+def test_set_that_its_participant_could_not_catch_up_from_is_refused() -> None:
+    with pytest.raises(RefusedError, match="31d old; sequencers keep 30 days"):
+        plan_restore(SPEC, restore(capture_id(HOURS[31 * 24])), SETS, NOW)
+    assert plan_restore(SPEC, restore(capture_id(HOURS[26 * 24])), SETS, NOW).warnings
+
+
+def test_bucket_is_asked_by_the_job_when_the_namespace_knows_nothing() -> None:
+    plan = plan_restore(SPEC, restore(source="bucket"), MemoryRecords(), NOW)
+    assert plan.capture == "latest"
+    assert "the Job will look in the bucket itself" in plan.warnings[0]
+    with pytest.raises(RefusedError):
+        plan_restore(SPEC, restore(source="volume"), MemoryRecords(), NOW)
+
+
+def test_completed_request_does_nothing_and_keeps_the_set_that_latest_was() -> None:
+    done = record(RecordKind.RESTORE, "r1", NOW, set=capture_id(HOURS[6]))
+    plan = plan_restore(SPEC, restore(), MemoryRecords([*SETS.list(), done]), NOW)
+    assert plan.done
+    assert plan.capture == capture_id(HOURS[6])
+    assert plan.notes == ()
+
+
+def test_request_that_was_cut_off_goes_on_with_its_set() -> None:
+    cut_off = record(RecordKind.RESTORE, "r1", NOW, RecordStatus.RUNNING, set=capture_id(HOURS[6]))
+    assert plan_restore(SPEC, restore(), MemoryRecords([*SETS.list(), cut_off]), NOW).capture == capture_id(HOURS[6])
+
+
+@pytest.mark.parametrize("status", [RecordStatus.COMPLETED, RecordStatus.FAILED])
+def test_request_id_never_stands_for_another_set(status: RecordStatus) -> None:
+    earlier = record(RecordKind.RESTORE, "r1", NOW, status, set=capture_id(HOURS[6]))
+    with pytest.raises(RefusedError, match="requestId 'r1' was used for set"):
+        plan_restore(SPEC, restore(capture_id(HOURS[3])), MemoryRecords([*SETS.list(), earlier]), NOW)
+
+
+def test_import_names_dump_and_new_participant() -> None:
+    plan = plan_import(SPEC, identity_import(), SETS, NOW)
+    assert plan.capture == DUMP
+    assert "as participant 'acme-2'" in plan.notes[0]
+
+
+def test_participant_identifier_that_a_dump_or_set_knows_is_refused() -> None:
+    participant = f"PAR::acme-2::1220{'ab' * 32}"
+    used = record(RecordKind.BACKUP_SET, capture_id(NOW), NOW, locations=("volume",), participantId=participant)
+    with pytest.raises(RefusedError, match="'acme-2' was used before: backup-set"):
+        plan_import(SPEC, identity_import(), MemoryRecords([*SETS.list(), used]), NOW)
+    dumped = record(
+        RecordKind.IDENTITY_DUMP, capture_id(NOW), NOW, locations=("cluster",), metadata={"participantId": participant}
+    )
+    with pytest.raises(RefusedError, match="identity-dump"):
+        plan_import(SPEC, identity_import(), MemoryRecords([dumped]), NOW)

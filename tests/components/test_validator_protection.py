@@ -1,0 +1,108 @@
+import json
+
+import pytest
+
+from catalyx_dr.model.quantity import Quantity
+from catalyx_dr.model.validator_spec import ValidatorSpec
+from components.cluster_lookup import ClusterLookup
+from dynamic_providers.cluster_access import ClusterAccess
+from tests.components.rendering import NOW, one, rendered, rendered_stack
+from tests.components.specs import VALIDATOR, stack_spec
+
+CRON_JOB = ":CronJob"
+
+
+def test_cron_jobs_say_when_in_which_zone_and_how_long() -> None:
+    spec = one(rendered(stack_spec()), CRON_JOB, "acme-backup").inputs["spec"]
+    assert spec["schedule"] == "0 0 * * *"
+    assert spec["timeZone"] == "Etc/UTC"
+    assert spec["concurrencyPolicy"] == "Forbid"
+    assert spec["startingDeadlineSeconds"] == 3600
+    assert spec["suspend"] is False
+    assert spec["jobTemplate"]["spec"]["activeDeadlineSeconds"] == 6 * 3600
+    assert (spec["successfulJobsHistoryLimit"], spec["failedJobsHistoryLimit"]) == (3, 5)
+
+
+def test_recovery_point_is_on_the_cron_job() -> None:
+    cron_job = one(rendered(stack_spec()), CRON_JOB, "acme-identity-dump")
+    assert cron_job.inputs["metadata"]["annotations"] == {"catalyx-dr/recovery-point": "7d"}
+
+
+def test_config_map_is_the_specification_that_the_jobs_read() -> None:
+    spec = stack_spec()
+    config_map = one(rendered(spec), ":ConfigMap", "catalyx-dr-acme")
+    assert ValidatorSpec.model_validate_json(config_map.inputs["data"]["validator.json"]) == spec.validators[0]
+
+
+def test_volume_has_the_vendors_size_and_outlives_the_stack() -> None:
+    claim = one(rendered(stack_spec()), ":PersistentVolumeClaim", "acme-backups")
+    # 5 backups x (1 Gi + 2 Gi), and 20 % headroom.
+    assert claim.inputs["spec"]["resources"]["requests"] == {"storage": "18Gi"}
+    assert claim.inputs["spec"]["storageClassName"] == "standard"
+    assert claim.options == {"retainOnDelete": True, "ignoreChanges": ["spec.resources.requests"]}
+
+
+def test_volume_that_grew_is_adopted_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    lookup = ClusterLookup(ClusterAccess(), preview=False, now=NOW)
+    monkeypatch.setattr(lookup, "volume_size", lambda spec: Quantity.parse("40Gi"))
+    claim = one(rendered(stack_spec(), lookup), ":PersistentVolumeClaim", "acme-backups")
+    assert claim.inputs["spec"]["resources"]["requests"] == {"storage": "40Gi"}
+
+
+@pytest.mark.filterwarnings("ignore:.*has been deprecated in favor of:DeprecationWarning")
+def test_bucket_and_volume_are_protected_in_production() -> None:
+    resources = rendered_stack("prod")
+    for kind, name in (
+        (":PersistentVolumeClaim", "acme-main-backups"),
+        ("s3/bucket:Bucket", "acme-canton-prod-backups"),
+    ):
+        assert one(resources, kind, name).options["protect"] is True
+        assert one(resources, kind, name).options["retainOnDelete"] is True
+
+
+def test_schedules_wait_for_volume_bucket_and_permissions() -> None:
+    depends_on = set(one(rendered(stack_spec()), CRON_JOB, "acme-backup").depends_on)
+    assert {"acme-backups", "acme-bucket", "acme-backup", "catalyx-dr-acme"} <= depends_on
+
+
+def test_bucket_only_backup_has_no_claim() -> None:
+    backup = {"bucket": VALIDATOR["backup"]["bucket"], "scratch": "4Gi"}
+    resources = rendered(stack_spec(validators=[VALIDATOR | {"backup": backup}]))
+    assert not [resource for resource in resources if resource.type.endswith(":PersistentVolumeClaim")]
+    template = one(resources, CRON_JOB, "acme-backup").inputs["spec"]["jobTemplate"]["spec"]["template"]
+    assert {"name": "scratch", "emptyDir": {"sizeLimit": "4Gi"}} in template["spec"]["volumes"]
+
+
+def test_dump_job_sees_neither_database_password_nor_volume() -> None:
+    template = one(rendered(stack_spec()), CRON_JOB, "acme-identity-dump").inputs["spec"]["jobTemplate"]
+    text = json.dumps(template)
+    assert "postgres-secrets" not in text
+    assert "persistentVolumeClaim" not in text
+
+
+def test_what_is_kept_names_every_place() -> None:
+    kept = one(rendered(stack_spec()), ":KeptBackups", "acme-kept").inputs["kept"]
+    assert kept == [
+        "claim canton/acme-backups, folder sets",
+        "s3://acme-backups/acme/sets/",
+        "Secrets canton/acme-identities-*",
+        "s3://acme-backups/acme/identities/",
+        "records (ConfigMaps) in canton",
+    ]
+
+
+def test_names_are_explicit_and_unique_by_type() -> None:
+    resources = rendered_stack("local")
+    for resource in resources:
+        if resource.type.startswith("kubernetes:"):
+            assert resource.inputs["metadata"]["name"] == resource.name
+            assert resource.inputs["metadata"]["namespace"] == "validator-1"
+    assert len({(resource.type, resource.name) for resource in resources}) == len(resources)
+
+
+def test_warnings_of_the_policy_appear_on_the_component(caplog: pytest.LogCaptureFixture) -> None:
+    validator = VALIDATOR | {"backup": {"volume": {"storageClass": "standard"}}}
+    rendered(stack_spec(validators=[validator]))
+    warnings = [record.message for record in caplog.records if "DR033" in record.message]
+    assert len(warnings) == 1
+    assert not warnings[0].startswith("warning")
