@@ -1,4 +1,4 @@
-"""What runs in the local cluster beside the product: one validator and its surroundings."""
+"""What runs in the local cluster beside the product: validators and their surroundings."""
 
 from lightkube import Client
 from lightkube.resources.apps_v1 import Deployment, StatefulSet
@@ -22,7 +22,7 @@ from dev.steps import step
 NAMESPACE = "validator-1"
 PARTY_HINT = "acme-validator-1"
 
-__all__ = ["NAMESPACE", "PARTY_HINT", "Wallet", "client", "create_missing", "up", "wreck"]
+__all__ = ["NAMESPACE", "PARTY_HINT", "Wallet", "client", "create_missing", "down", "up", "wreck"]
 
 
 def up(namespace: str = NAMESPACE, party_hint: str = PARTY_HINT, node_identifier: str | None = None) -> None:
@@ -45,7 +45,7 @@ def up(namespace: str = NAMESPACE, party_hint: str = PARTY_HINT, node_identifier
             renew_onboarding_secret(api, namespace)
             _apply_validator(api, namespace, party_hint, node_identifier or party_hint)
         for name in ("s3", "scan", "keycloak"):
-            wait_ready(api, Deployment, "platform", name)
+            wait_ready(api, Deployment, SHARED_NAMESPACE, name)
         for name in ("participant", "validator-app"):
             wait_ready(api, Deployment, namespace, name)
 
