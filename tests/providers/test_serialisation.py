@@ -1,0 +1,37 @@
+"""What the engine keeps of a provider: a reference, so that a thousand resources neither nest nor swell the state."""
+
+import base64
+from typing import Any
+
+import dill  # type: ignore[import-untyped]
+import pulumi
+import pytest
+from pulumi.dynamic.dynamic import serialize_provider
+
+from dynamic_providers.database_restore import DatabaseRestoreProvider
+from dynamic_providers.ensured_bucket import EnsuredBucketProvider
+from dynamic_providers.identity_import import IdentityImportProvider
+from dynamic_providers.kept_backups import KeptBackups, KeptBackupsArgs, KeptBackupsProvider
+from tests.components.rendering import declared_by
+
+PROVIDERS = (DatabaseRestoreProvider, IdentityImportProvider, EnsuredBucketProvider, KeptBackupsProvider)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_provider_is_kept_as_a_reference(provider: Any) -> None:
+    text = serialize_provider(provider())
+    assert len(text) < 150
+    assert provider().__dict__ == {}
+    assert provider.serialize_as_secret_always is False
+    assert type(dill.loads(base64.b64decode(text))) is provider  # noqa: S301 - what was just made
+
+
+def test_a_thousand_dynamic_resources_register() -> None:
+    def declare() -> None:
+        parent = pulumi.ComponentResource("catalyx-dr:test:Parent", "parent")
+        for number in range(1000):
+            KeptBackups(
+                f"kept-{number}", KeptBackupsArgs(f"v{number}", ("volume",)), pulumi.ResourceOptions(parent=parent)
+            )
+
+    assert len(declared_by(declare)) == 1001
