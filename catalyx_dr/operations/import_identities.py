@@ -32,6 +32,7 @@ from catalyx_dr.rules.verdict import Outcome, require
 __all__ = ["ImportOrder", "Patience", "import_identities"]
 
 _DUMP, _PARTY, _FINGERPRINT, _REPLACED, _VALUES = "dump", "expectedParty", "fingerprint", "replaced", "values"
+_POLL_SECONDS = 1
 _ONCE = HttpPatience(timeout=5, attempts=1)
 
 
@@ -207,7 +208,7 @@ class _Run:
         # A validator that has just started refuses for a moment.
         attempts = Retrying(
             stop=stop_after_delay(self.patience.answer),
-            wait=wait_fixed(2),
+            wait=wait_fixed(_POLL_SECONDS),
             retry=retry_if_exception_type(UnreachableError),
             reraise=True,
         )
@@ -265,7 +266,7 @@ def _kind_of_failure(error: CatalyxDrError) -> type[CatalyxDrError]:
 
 def _until(condition: Callable[[], bool], patience: timedelta, problem: str) -> None:
     attempts = Retrying(
-        stop=stop_after_delay(patience), wait=wait_fixed(2), retry=retry_if_result(lambda done: not done)
+        stop=stop_after_delay(patience), wait=wait_fixed(_POLL_SECONDS), retry=retry_if_result(lambda done: not done)
     )
     try:
         attempts(condition)
