@@ -17,7 +17,8 @@ from dynamic_providers.identity_import import IdentityImport, IdentityImportArgs
 
 # A recovery is never cut short while it makes progress; this ends one that hangs.
 _RESTORE_DEADLINE = timedelta(hours=24)
-_IMPORT_DEADLINE = timedelta(hours=2)
+# Long enough for a person who sets the values by hand.
+_IMPORT_DEADLINE = timedelta(hours=8)
 
 
 def declare_restore(
@@ -92,7 +93,7 @@ def declare_identity_import(
             source=request.source,
             new_participant_identifier=request.new_participant_identifier,
             apply=request.apply,
-            stops=tuple(map(str, spec.workloads)) if request.apply == "workload" else (),
+            stops=tuple(map(str, spec.workloads)),
             values=target_values(spec, request.new_participant_identifier),
             job=pod.job_manifest(names.job("import", request.request_id), _IMPORT_DEADLINE),
         ),

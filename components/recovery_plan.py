@@ -11,7 +11,7 @@ from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.environment_spec import IdentityImportRequest, RecoveryRequest, RestoreRequest
 from catalyx_dr.model.errors import RefusedError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
-from catalyx_dr.model.validator_spec import ValidatorSpec
+from catalyx_dr.model.validator_spec import SpliceHelmTarget, ValidatorSpec
 from catalyx_dr.rules.identity import identifier_of
 from catalyx_dr.rules.recovery import LATEST, age_verdict, choose
 from catalyx_dr.rules.verdict import Outcome
@@ -56,10 +56,14 @@ def plan_import(
     """Find the dump; raises RefusedError when there is none, or when id or identifier were used for something else."""
     earlier = records.find(RecordKind.IDENTITY_IMPORT, spec.name, request.request_id)
     known = _earlier_capture(earlier, "dump", request.dump)
+    identifier = earlier.details.get("newParticipantIdentifier") if earlier else None
+    if earlier is not None and identifier not in (None, request.new_participant_identifier):
+        raise different("newParticipantIdentifier", earlier, identifier, request.new_participant_identifier)
     if earlier is not None and earlier.status is RecordStatus.COMPLETED:
         return RecoveryPlan(known or request.dump, done=True)
     history = records.list(spec.name)
-    _check_identifier_unused(request, history)
+    if earlier is None or not earlier.details.get("identifierUsed"):
+        _check_identifier_unused(request, history)
     captures = [record for record in history if record.kind is RecordKind.IDENTITY_DUMP]
     plan = _resolve(captures, known or request.dump, request, "identity dump")
     return RecoveryPlan(plan.capture, warnings=plan.warnings, notes=(import_note(spec, request, plan, now),))
@@ -77,12 +81,11 @@ def restore_note(spec: ValidatorSpec, request: RestoreRequest, plan: RecoveryPla
 def import_note(spec: ValidatorSpec, request: IdentityImportRequest, plan: RecoveryPlan, now: datetime) -> str:
     """What a person reads in the preview of an identity import."""
     head = f"identity import {request.request_id}: {_named('dump', plan, now)}, from the {request.source}"
-    if request.apply == "print":
-        return f"{head}; the bootstrap Secret is made and the values are put out, the validator is not touched"
-    return (
-        f"{head}; {stopped(spec)} are scaled down and started with it as participant "
-        f"{request.new_participant_identifier!r}"
-    )
+    head = f"{head}; {stopped(spec)} are scaled down, the databases set aside for fresh ones, and"
+    start = f"scaled up as participant {request.new_participant_identifier!r}"
+    if request.apply == "workload" and isinstance(spec.target, SpliceHelmTarget):
+        return f"{head} the validator {start}"
+    return f"{head} the Job waits up to 4h until you have set the values that the stack puts out; then all is {start}"
 
 
 def stopped(spec: ValidatorSpec) -> str:
@@ -134,8 +137,13 @@ def _check_identifier_unused(request: IdentityImportRequest, history: Iterable[R
 
 
 def _identifiers(record: Record) -> Iterable[tuple[str, str]]:
+    if record.kind is RecordKind.IDENTITY_IMPORT:
+        burnt = record.details.get("newParticipantIdentifier")
+        if record.details.get("identifierUsed") and isinstance(burnt, str):
+            yield f"identity import {record.identifier}", burnt
+        return
     metadata = record.details.get("metadata")
     holder = metadata if isinstance(metadata, dict) else record.details
     found = holder.get("participantId")
-    if isinstance(found, str) and found.count("::") >= 2 and record.kind is not RecordKind.IDENTITY_IMPORT:
+    if isinstance(found, str) and found.count("::") == 2:
         yield f"{record.kind} {record.identifier} is of {found}", identifier_of(found)

@@ -82,10 +82,12 @@ def test_import_outputs_values_in_both_flavours_and_mounts_its_dump(with_records
     assert "acme-identities-20260301t073000z" in resource.inputs["validatorJob"]
 
 
-def test_import_that_only_prints_stops_nothing(with_records: ClusterLookup) -> None:
-    block = IMPORT | {"apply": "print"}
-    resource = one(rendered(stack_spec(identityImport=block), with_records), ":IdentityImport", "acme-identity-import")
-    assert resource.inputs["scalesDown"] == []
+def test_import_that_leaves_the_values_to_a_person_says_that_it_waits(
+    with_records: ClusterLookup, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    rendered(stack_spec(identityImport=IMPORT | {"apply": "print"}), with_records)
+    assert any("waits up to 4h until you have set the values" in message for message in caplog.messages)
 
 
 def test_preview_without_a_cluster_goes_on_and_says_what_it_does_not_know(caplog: pytest.LogCaptureFixture) -> None:

@@ -97,7 +97,36 @@ def test_request_id_never_stands_for_another_set(status: RecordStatus) -> None:
 def test_import_names_dump_and_new_participant() -> None:
     plan = plan_import(SPEC, identity_import(), SETS, NOW)
     assert plan.capture == DUMP
-    assert "as participant 'acme-2'" in plan.notes[0]
+    assert "scaled up as participant 'acme-2'" in plan.notes[0]
+
+
+def test_identifier_of_an_import_that_reached_the_network_is_burnt() -> None:
+    burnt = record(
+        RecordKind.IDENTITY_IMPORT,
+        "i0",
+        NOW,
+        RecordStatus.FAILED,
+        newParticipantIdentifier="acme-2",
+        identifierUsed=True,
+    )
+    with pytest.raises(RefusedError, match="used before: identity import i0"):
+        plan_import(SPEC, identity_import(), MemoryRecords([*SETS.list(), burnt]), NOW)
+
+
+def test_import_that_reached_the_network_may_be_proven_by_its_own_request() -> None:
+    again = record(
+        RecordKind.IDENTITY_IMPORT,
+        "i1",
+        NOW,
+        RecordStatus.FAILED,
+        newParticipantIdentifier="acme-2",
+        identifierUsed=True,
+        dump=DUMP,
+    )
+    records = MemoryRecords([*SETS.list(), again])
+    assert plan_import(SPEC, identity_import(), records, NOW).capture == DUMP
+    with pytest.raises(RefusedError, match="was used for newParticipantIdentifier 'acme-2'"):
+        plan_import(SPEC, identity_import("acme-3"), records, NOW)
 
 
 def test_participant_identifier_that_a_dump_or_set_knows_is_refused() -> None:
