@@ -2,11 +2,13 @@
 
 import base64
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -14,6 +16,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.model.errors import UnreachableError
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.validator_spec import (
     Database,
@@ -276,3 +280,65 @@ def declared_spec() -> ValidatorSpec:
         target=SpliceHelmTarget(scan_url="http://scan:5012"),
         identity_dump=IdentityDumps(cron="0 */4 * * *", retention=Retention(keep=3)),
     )
+
+
+class MemoryCluster:
+    """Secrets of one namespace, at once mounted below `root` as a job sees them; `fail_on` makes a creation fail."""
+
+    namespace = "validator-1"
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.labels: dict[str, Mapping[str, str]] = {}
+        self.immutable: set[str] = set()
+        self.fail_on: str | None = None
+
+    def create_secret(
+        self, name: str, data: Mapping[str, bytes], object_labels: Mapping[str, str], *, immutable: bool
+    ) -> None:
+        if self.fail_on is not None and self.fail_on in name:
+            raise UnreachableError(f"could not create Secret {name}: the Kubernetes API answered 503")
+        assert name not in self.names
+        for key, value in data.items():
+            (self._root / name).mkdir(exist_ok=True, parents=True)
+            (self._root / name / key).write_bytes(value)
+        self.labels[name] = object_labels
+        self.immutable |= {name} if immutable else set()
+
+    def delete_secret(self, name: str) -> None:
+        if name in self.labels:
+            del self.labels[name]
+            shutil.rmtree(self._root / name)
+
+    @property
+    def names(self) -> list[str]:
+        """Secrets that were created here."""
+        return sorted(self.labels)
+
+    def content(self, name: str, key: str = "content") -> bytes:
+        """One key."""
+        return (self._root / name / key).read_bytes()
+
+
+@pytest.fixture
+def memory_cluster(secrets: SecretFiles) -> MemoryCluster:
+    return MemoryCluster(secrets.root)
+
+
+@pytest.fixture
+def identity_secrets(secrets: SecretFiles, keycloak: Keycloak) -> SecretFiles:
+    """Secrets of the validator's machine client and wallet user besides the others."""
+    values = {
+        "splice-app-validator-ledger-api-auth": {
+            "url": keycloak.url,
+            "client-id": CLIENT_ID,
+            "client-secret": CLIENT_SECRET,
+        },
+        "splice-app-wallet-ui-auth": {"url": f"{keycloak.http.url}/realms/canton", "client-id": WALLET_CLIENT},
+        "wallet-user": {"username": WALLET_USER, "password": WALLET_PASSWORD},
+    }
+    for secret, keys in values.items():
+        (secrets.root / secret).mkdir(parents=True, exist_ok=True)
+        for key, value in keys.items():
+            secrets.path(secret, key).write_text(value)
+    return secrets

@@ -1,0 +1,288 @@
+"""Identity dumps: published whole or not at all, kept by number, changes flagged, nothing secret told."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pyrage
+import pytest
+
+from catalyx_dr.adapters.bucket_identities import BucketIdentities
+from catalyx_dr.adapters.bucket_store import BucketStore
+from catalyx_dr.adapters.cluster import Cluster
+from catalyx_dr.adapters.encryption import AgeIdentities
+from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError, UnreachableError
+from catalyx_dr.model.identity_dump import IdentityDumpMetadata
+from catalyx_dr.model.record import Record, RecordStatus
+from catalyx_dr.model.validator_spec import (
+    BackupBucket,
+    DatabaseBackup,
+    Encryption,
+    IdentityDumps,
+    Retention,
+    ValidatorApi,
+    ValidatorSpec,
+)
+from catalyx_dr.operations.dump_identities import dump_identities
+from catalyx_dr.operations.surroundings import Surroundings
+from tests.fixtures_identity import (
+    CLIENT_SECRET,
+    FINGERPRINT,
+    IDENTITIES,
+    PARTICIPANT,
+    PARTY,
+    Keycloak,
+    MemoryCluster,
+    Reply,
+    ValidatorApp,
+    declared_spec,
+    make_dump,
+)
+from tests.fixtures_validator import Clock, MemoryRecords
+
+
+@dataclass
+class Dumping:
+    """A validator, and what the job that dumps its identities has."""
+
+    spec: ValidatorSpec
+    surroundings: Surroundings
+    cluster: MemoryCluster
+    clock: Clock
+    age: pyrage.x25519.Identity
+
+    def run(self) -> Record:
+        self.clock.next_day()
+        return dump_identities(self.spec, self.surroundings, cast("Cluster", self.cluster))
+
+    def declare(self, **changes: Any) -> None:
+        self.spec = self.spec.model_copy(update=changes)
+
+    @property
+    def records(self) -> list[Record]:
+        return self.surroundings.records.list()
+
+    @property
+    def in_bucket(self) -> BucketIdentities:
+        assert self.spec.backup is not None
+        assert self.spec.backup.bucket is not None
+        return BucketIdentities(
+            BucketStore.reach(self.spec.backup.bucket, self.surroundings.secrets), self.spec.object_prefix
+        )
+
+    @property
+    def objects(self) -> list[str]:
+        return [item.key for item in self.in_bucket.store.objects("")]
+
+
+@pytest.fixture
+def dumping(identity_secrets: SecretFiles, memory_cluster: MemoryCluster, validator_app: ValidatorApp) -> Dumping:
+    clock = Clock()
+    age = pyrage.x25519.Identity.generate()
+    spec = declared_spec().model_copy(
+        update={
+            "api": ValidatorApi(url=validator_app.url),
+            "encryption": Encryption(recipients=(str(age.to_public()),)),
+        }
+    )
+    surroundings = Surroundings(records=MemoryRecords(), secrets=identity_secrets, now=clock)
+    return Dumping(spec, surroundings, memory_cluster, clock, age)
+
+
+@pytest.fixture
+def dumping_to_bucket(dumping: Dumping, bucket: BackupBucket) -> Dumping:
+    dumping.declare(backup=DatabaseBackup(cron="0 * * * *", bucket=bucket))
+    return dumping
+
+
+def test_the_secret_holds_the_bytes_that_were_received(dumping: Dumping, validator_app: ValidatorApp) -> None:
+    received = json.dumps(make_dump(), indent=3).encode() + b"\n"
+    validator_app.http.always(IDENTITIES, Reply(200, received))
+
+    record = dumping.run()
+
+    name = f"validator-1-identities-{record.identifier}"
+    assert dumping.cluster.content(name) == received
+    assert name in dumping.cluster.immutable
+    assert dumping.cluster.labels[name] == {
+        "app.kubernetes.io/managed-by": "catalyx-dr",
+        "catalyx-dr/validator": "validator-1",
+        "catalyx-dr/record": "identity-dump",
+    }
+    metadata = IdentityDumpMetadata.model_validate_json(dumping.cluster.content(name, "metadata.json"))
+    assert (metadata.participant_id, metadata.party_id, metadata.key_count) == (PARTICIPANT, PARTY, 3)
+    assert (record.status, record.locations, record.bytes) == (RecordStatus.COMPLETED, ("cluster",), len(received))
+    assert record.details["metadata"] == metadata.model_dump(mode="json")
+    assert dumping.records == [record]
+
+
+def test_the_bucket_holds_it_encrypted(dumping_to_bucket: Dumping, tmp_path: Path) -> None:
+    record = dumping_to_bucket.run()
+
+    identity = tmp_path / "identity.txt"
+    identity.write_text(str(dumping_to_bucket.age))
+    content = dumping_to_bucket.in_bucket.content(record.identifier, AgeIdentities.read(identity))
+    assert content == dumping_to_bucket.cluster.content(f"validator-1-identities-{record.identifier}")
+    assert [one.dump_id for one in dumping_to_bucket.in_bucket.published()] == [record.identifier]
+    assert record.locations == ("cluster", "bucket")
+    stored = dumping_to_bucket.in_bucket.store
+    for key in dumping_to_bucket.objects:
+        assert make_dump()["keys"][0]["keyPair"].encode() not in stored.get(key)
+    with pytest.raises(RefusedError, match="not encrypted to the given age identity"):
+        dumping_to_bucket.in_bucket.content(record.identifier, AgeIdentities([pyrage.x25519.Identity.generate()]))
+
+
+FAULTS: list[tuple[Callable[[ValidatorApp, Keycloak], object], str, str, type[CatalyxDrError]]] = [
+    (lambda app, _: app.http.always(IDENTITIES, Reply(404)), "fetch", "splice#5777", UnreachableError),
+    (lambda app, _: app.http.always(IDENTITIES, Reply(200, b"{}")), "validate", "Field required", UnprovenError),
+    (
+        lambda app, _: app.http.always(IDENTITIES, Reply.of(make_dump(authorizedStoreSnapshot="QUJD" * 300_000))),
+        "validate",
+        "a Secret holds at most 1048576",
+        RefusedError,
+    ),
+    (lambda app, _: setattr(app, "party", f"other-1::{FINGERPRINT}"), "validate", "correct partyHint", UnprovenError),
+    (lambda _, keycloak: setattr(keycloak, "audiences", None), "token", "audience mapper", UnreachableError),
+]
+
+
+@pytest.mark.parametrize(("break_it", "phase", "text", "kind"), FAULTS)
+def test_what_is_off_is_not_published_and_the_last_good_dump_stays(
+    dumping: Dumping,
+    validator_app: ValidatorApp,
+    keycloak: Keycloak,
+    break_it: Callable[[ValidatorApp, Keycloak], object],
+    phase: str,
+    text: str,
+    kind: type[CatalyxDrError],
+) -> None:
+    good = dumping.run()
+    kept = dumping.cluster.names
+    break_it(validator_app, keycloak)
+
+    with pytest.raises(kind) as caught:
+        dumping.run()
+
+    assert text in str(caught.value)
+    assert dumping.cluster.names == kept
+    failed = dumping.records[0]
+    assert (failed.status, failed.phase, failed.locations) == (RecordStatus.FAILED, phase, ())
+    assert dumping.records[1] == good
+
+
+def test_nothing_is_fetched_while_the_bucket_is_away(dumping_to_bucket: Dumping, validator_app: ValidatorApp) -> None:
+    assert dumping_to_bucket.spec.backup is not None
+    assert dumping_to_bucket.spec.backup.bucket is not None
+    gone = dumping_to_bucket.spec.backup.bucket.model_copy(update={"name": "gone"})
+    dumping_to_bucket.declare(backup=DatabaseBackup(cron="0 * * * *", bucket=gone))
+
+    with pytest.raises(RefusedError, match="NoSuchBucket"):
+        dumping_to_bucket.run()
+
+    assert validator_app.http.asked == []
+    assert dumping_to_bucket.cluster.names == []
+
+
+def test_a_bucket_without_recipients_is_refused(dumping_to_bucket: Dumping) -> None:
+    dumping_to_bucket.declare(encryption=None)
+    with pytest.raises(RefusedError, match="nothing leaves the cluster unencrypted"):
+        dumping_to_bucket.run()
+    assert dumping_to_bucket.objects == []
+
+
+def test_a_cluster_that_keeps_no_secret_leaves_nothing_in_the_bucket(dumping_to_bucket: Dumping) -> None:
+    dumping_to_bucket.cluster.fail_on = "identities"
+    with pytest.raises(UnreachableError, match="could not create Secret"):
+        dumping_to_bucket.run()
+    assert dumping_to_bucket.objects == []
+
+
+def test_a_bucket_that_fails_at_last_leaves_no_secret(
+    dumping_to_bucket: Dumping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_self: BucketIdentities, _metadata: IdentityDumpMetadata) -> None:
+        raise UnreachableError("the store has a fault")
+
+    monkeypatch.setattr(BucketIdentities, "publish", fail)
+    with pytest.raises(UnreachableError, match="the store has a fault"):
+        dumping_to_bucket.run()
+    assert dumping_to_bucket.cluster.names == []
+    assert dumping_to_bucket.objects == []
+
+
+def test_a_record_that_cannot_be_kept_leaves_no_secret(dumping: Dumping, monkeypatch: pytest.MonkeyPatch) -> None:
+    save = dumping.surroundings.records.save
+
+    def fail_when_completed(record: Record) -> None:
+        if record.status is RecordStatus.COMPLETED:
+            raise UnreachableError("the Kubernetes API did not answer")
+        save(record)
+
+    monkeypatch.setattr(dumping.surroundings.records, "save", fail_when_completed)
+    with pytest.raises(UnreachableError):
+        dumping.run()
+    assert dumping.cluster.names == []
+    assert [record.status for record in dumping.records] == [RecordStatus.FAILED]
+
+
+def test_the_declared_number_is_kept_in_each_place(dumping_to_bucket: Dumping) -> None:
+    dumps = IdentityDumps(cron="0 * * * *", retention=Retention(keep=2), bucket_retention=Retention(keep=3))
+    dumping_to_bucket.declare(identity_dump=dumps)
+
+    ids = [dumping_to_bucket.run().identifier for _ in range(5)]
+
+    assert dumping_to_bucket.cluster.names == [f"validator-1-identities-{one}" for one in ids[-2:]]
+    assert [one.dump_id for one in dumping_to_bucket.in_bucket.published()] == ids[:1:-1]
+    assert len(dumping_to_bucket.objects) == 6
+    assert [(record.identifier, record.locations) for record in dumping_to_bucket.records] == [
+        (ids[4], ("cluster", "bucket")),
+        (ids[3], ("cluster", "bucket")),
+        (ids[2], ("bucket",)),
+    ]
+
+
+def test_dumps_of_other_keys_are_never_pruned_for_new_ones(dumping: Dumping, validator_app: ValidatorApp) -> None:
+    dumping.declare(identity_dump=IdentityDumps(cron="0 * * * *", retention=Retention(keep=1)))
+    before = dumping.run()
+    validator_app.dump = make_dump("PAR::acme-validator-1::1220" + "cd" * 32)
+
+    first = dumping.run()
+    second = dumping.run()
+
+    assert "participant id changed" in first.message
+    assert "participant id changed" not in second.message
+    assert dumping.cluster.names == [f"validator-1-identities-{one.identifier}" for one in (before, second)]
+
+
+def test_failures_are_remembered_but_not_for_ever(dumping: Dumping, validator_app: ValidatorApp) -> None:
+    validator_app.http.always(IDENTITIES, Reply(404))
+    for _ in range(12):
+        with pytest.raises(UnreachableError):
+            dumping.run()
+    validator_app.http.overrides.clear()
+    dumping.run()
+    assert [record.status for record in dumping.records].count(RecordStatus.FAILED) == 10
+
+
+def test_a_validator_without_schedule_is_refused(dumping: Dumping) -> None:
+    dumping.declare(identity_dump=None)
+    with pytest.raises(RefusedError, match="has no identityDump"):
+        dumping.run()
+
+
+def test_a_missing_secret_is_named(dumping: Dumping) -> None:
+    dumping.surroundings.secrets.path("splice-app-validator-ledger-api-auth", "client-secret").unlink()
+    with pytest.raises(RefusedError, match="'splice-app-validator-ledger-api-auth' has no key 'client-secret'"):
+        dumping.run()
+
+
+def test_log_and_records_tell_no_key_and_no_token(dumping: Dumping, capsys: pytest.CaptureFixture[str]) -> None:
+    dumping.run()
+    told = capsys.readouterr().out + "".join(record.model_dump_json() for record in dumping.records)
+    assert CLIENT_SECRET not in told
+    assert "eyJ" not in told
+    for key in make_dump()["keys"]:
+        assert key["keyPair"] not in told
