@@ -105,7 +105,14 @@ class ClusterJobProvider(ResourceProvider):
         submitted = jobs.submit(cluster, manifest)
         say(f"Job {cluster.namespace}/{name} {'started' if submitted else 'is there already and is watched'}")
         patience = timedelta(seconds=manifest["spec"]["activeDeadlineSeconds"]) + _GRACE
-        state = jobs.follow(cluster, name, say, patience)
+        try:
+            state = jobs.follow(cluster, name, say, patience)
+        except jobs.CannotStartError as error:
+            # Left there it would be adopted again, with the very image that could not be had.
+            jobs.remove(cluster, name)
+            raise RequestFailedError(
+                f"{self._title(props)}: {error}; nothing of it has run, and it is removed"
+            ) from None
         return self._judge(cluster, props, state)
 
     def refuse_other_meaning(self, done: Record, props: Properties) -> None:

@@ -1,10 +1,12 @@
 """Jobs in the cluster: created from a manifest or a CronJob, followed to their end."""
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
+import httpx2
 from lightkube import codecs
 from lightkube.core.exceptions import ApiError
 from lightkube.models.meta_v1 import ObjectMeta, OwnerReference
@@ -19,6 +21,14 @@ from catalyx_dr.model.errors import UnreachableError
 _POLL_SECONDS = 1.0
 # Why a container waits that will never start by itself.
 _HOPELESS_WAITS = ("ErrImageNeverPull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError")
+
+
+# How long the API may be silent while a Job is followed: the Job does not need it.
+_SILENCE = timedelta(minutes=5)
+
+
+class CannotStartError(UnreachableError):
+    """The Job's container will never start by itself; nothing of it has run."""
 
 
 class JobState(StrEnum):
@@ -101,9 +111,10 @@ def remove(cluster: Cluster, name: str, patience: timedelta = timedelta(minutes=
 
 
 def follow(cluster: Cluster, name: str, on_line: Callable[[str], None], patience: timedelta | None = None) -> JobState:
-    """Hand each log line of the Job to `on_line` until it has ended; raises UnreachableError after `patience`.
+    """Hand each log line of the Job to `on_line` until it has ended.
 
     Reads the log again and again instead of keeping a stream open, so that a restart of the API server does no harm.
+    Raises CannotStartError when it never will, UnreachableError after `patience` or when the API stays silent.
     """
     shown = 0
 
@@ -116,11 +127,33 @@ def follow(cluster: Cluster, name: str, on_line: Callable[[str], None], patience
         shown = max(shown, len(lines))
         hopeless = None if now is not JobState.ACTIVE else _hopeless_wait(cluster, name)
         if hopeless:
-            raise UnreachableError(f"Job {cluster.namespace}/{name} cannot start: {hopeless}")
+            raise CannotStartError(f"Job {cluster.namespace}/{name} cannot start: {hopeless}")
         return now is not JobState.ACTIVE
 
-    _until(ended, patience, f"Job {cluster.namespace}/{name} has not ended")
+    _until(_bearing_silence(ended), patience, f"Job {cluster.namespace}/{name} has not ended")
     return state(cluster, name)
+
+
+def _bearing_silence(condition: Callable[[], bool]) -> Callable[[], bool]:
+    """The same condition, which is simply not met while the API does not answer for a while."""
+    silent_since: float | None = None
+
+    def met() -> bool:
+        nonlocal silent_since
+        try:
+            result = condition()
+        except CannotStartError:
+            raise
+        except UnreachableError:
+            now = time.monotonic()
+            silent_since = silent_since or now
+            if now - silent_since > _SILENCE.total_seconds():
+                raise
+            return False
+        silent_since = None
+        return result
+
+    return met
 
 
 def log_lines(cluster: Cluster, name: str) -> list[str]:
@@ -130,7 +163,7 @@ def log_lines(cluster: Cluster, name: str) -> list[str]:
         return []
     try:
         return list(cluster.client.log(pods[-1].metadata.name, namespace=cluster.namespace, newlines=False))
-    except ApiError:
+    except (ApiError, httpx2.HTTPError):
         # The container has not started yet, or its node does not answer for a moment.
         return []
 

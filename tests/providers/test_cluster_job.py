@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pulumi.dynamic import CreateResult
 
-from catalyx_dr.adapters.jobs import JobState
+from catalyx_dr.adapters.jobs import CannotStartError, JobState
 from catalyx_dr.model.errors import RefusedError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from dynamic_providers import cluster_job
@@ -145,6 +145,18 @@ def test_failure_tells_phase_and_reason_and_the_way_out(cluster: PlayedCluster) 
     ):
         create()
     assert sys.tracebacklimit == 0
+
+
+def test_job_that_cannot_start_is_removed_so_that_another_image_gets_its_chance(
+    cluster: PlayedCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> JobState:
+        raise CannotStartError("Job canton/acme-restore-1 cannot start: ImagePullBackOff: no such image")
+
+    monkeypatch.setattr(cluster_job.jobs, "follow", never)
+    with pytest.raises(RequestFailedError, match="ImagePullBackOff: no such image; nothing of it has run"):
+        create()
+    assert cluster.calls == [f"submit {JOB}", f"remove {JOB}"]
 
 
 def test_job_that_ends_without_a_record_proves_nothing(cluster: PlayedCluster) -> None:
