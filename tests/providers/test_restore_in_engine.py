@@ -123,3 +123,18 @@ def test_an_update_that_was_killed_is_taken_up_where_its_job_is(
     assert "is there already and is watched" in shown or "was completed at" in shown
     assert job_uids(client, namespace) == found
     assert project.succeed("stack", "output", "status").strip() == "Completed"
+
+
+def test_a_job_whose_image_is_nowhere_makes_way_for_one_that_runs(
+    project: PulumiProject, ask: Callable[[str, str], None], client: Client, namespace: str
+) -> None:
+    job = agent_job(namespace, "r1", "complete")
+    job["spec"]["template"]["spec"]["containers"][0] |= {"image": "localhost/nowhere:1", "imagePullPolicy": "Never"}
+    project.configure(request="r1", job=json.dumps(job))
+    failed = project.run("up", "--yes", "--skip-preview")
+    assert failed.returncode != 0
+    assert "ErrImageNeverPull" in failed.stdout
+    assert job_uids(client, namespace) == []
+    ask("r1", "complete")
+    project.up()
+    assert project.succeed("stack", "output", "status").strip() == "Completed"
