@@ -26,13 +26,16 @@ PROXY_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"))
 def ensure_bridge() -> None:
     """Make the bridge that is the pods' gateway and the node's address.
 
-    Raises StepError when its address is already on another device.
+    Raises StepError when its address is on another device, or the bridge belongs to another cache's cluster.
     """
-    if BRIDGE in _devices_with(NODE_ADDRESS):
+    devices = _devices_with(NODE_ADDRESS)
+    if BRIDGE in devices and _network_is_ours():
         return
-    others = _devices_with(NODE_ADDRESS)
-    if others:
-        raise StepError(f"{NODE_ADDRESS} is already on {', '.join(others)}. End what uses it, and run again.")
+    if devices:
+        raise StepError(
+            f"{NODE_ADDRESS} is already on {', '.join(devices)}: another cluster runs here, or something else uses "
+            f"the address. End it (with its own CATALYX_DR_CACHE), or `ip link delete {devices[0]}`, and run again."
+        )
     _remember_kernel_settings()
     _delete_bridge()
     prefix = ip_network(POD_NETWORK).prefixlen
@@ -72,7 +75,12 @@ def write_pod_network() -> Path:
 
 
 def remove_network() -> None:
-    """Delete the bridge and the service proxy's tables, and put the kernel settings back."""
+    """Delete the bridge and the service proxy's tables, and put the kernel settings back.
+
+    Nothing happens when this cache's cluster did not make them.
+    """
+    if not _network_is_ours():
+        return
     for family, table in PROXY_TABLES:
         subprocess.run(["nft", "delete", "table", family, table], capture_output=True, check=False)
     _delete_bridge()
@@ -98,15 +106,23 @@ def _devices_with(address: str) -> list[str]:
     ]
 
 
+def _network_is_ours() -> bool:
+    return _kernel_settings_record().exists()
+
+
+def _kernel_settings_record() -> Path:
+    return state("kernel-settings.json")
+
+
 def _remember_kernel_settings() -> None:
-    record = state("kernel-settings.json")
+    record = _kernel_settings_record()
     if not record.exists():
         paths = [Path("/proc/sys", name) for name in KERNEL_SETTINGS]
         record.write_text(json.dumps({str(path): path.read_text().strip() for path in paths if path.exists()}))
 
 
 def _restore_kernel_settings() -> None:
-    record = state("kernel-settings.json")
+    record = _kernel_settings_record()
     if record.exists():
         for path, value in json.loads(record.read_text()).items():
             with contextlib.suppress(OSError):

@@ -92,14 +92,14 @@ def stop(name: str) -> None:
         _record_of(name).unlink(missing_ok=True)
 
 
-def end(running: Running) -> None:
+def end(running: Running, signals: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGKILL)) -> None:
     """Ask the process to end, and force it after a while."""
-    for sent, seconds in ((signal.SIGTERM, END_WITHIN_SECONDS), (signal.SIGKILL, END_WITHIN_SECONDS)):
+    for sent in signals:
         if not running.is_alive():
             return
         with contextlib.suppress(ProcessLookupError):
             os.kill(running.pid, sent)
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + END_WITHIN_SECONDS
         while running.is_alive() and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
 

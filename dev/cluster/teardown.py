@@ -33,7 +33,7 @@ def end_cluster() -> None:
     for name in AFTER_PODS:
         stop(name)
     for shim in processes_with(["-address", str(socket_path())]):
-        end(shim)
+        end(shim, [signal.SIGKILL])
     _unmount_below(state())
     for network in networks:
         _remove_pod_network(network)
