@@ -81,7 +81,7 @@ def is_up() -> bool:
 
 
 def status() -> dict[str, str]:
-    """What runs: each process of the cluster, its API server, and each node as the cluster sees it."""
+    """What runs: each process of the cluster and its API server, and where the kubeconfig is."""
     if external_kubeconfig():
         return {"cluster": f"external, {kubeconfig_path()}"}
     found = {name: "running" if is_running(name) else "not running" for name in ALL}
@@ -99,6 +99,8 @@ def _start() -> None:
     if is_up() and _is_current(hk, coredns):
         return
     with step("start the cluster", "cluster", _advice()):
+        if not bridge_exists():
+            end_cluster()  # what an interrupted start, or a restart of the machine, left behind
         ensure_credentials()
         ensure_bridge()
         start_api_server(hk)
