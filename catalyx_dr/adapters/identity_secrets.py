@@ -48,7 +48,8 @@ def read_dump_secret(cluster: Cluster, mounted: SecretFiles, validator: str, dum
     if mounted.path(name, SECRET_KEY).exists():
         data = {key: mounted.read_bytes(name, key) for key in (SECRET_KEY, METADATA_KEY)}
     else:
-        with explained(f"read Secret {cluster.namespace}/{name}"):
+        # A recovery's service account reads no Secrets: its job has them mounted, when the dump is named by its id.
+        with explained(f"read Secret {cluster.namespace}/{name}, which is not mounted here (name the dump by its id)"):
             found = cluster.client.get(Secret, name, namespace=cluster.namespace)
         data = {key: b64decode(value) for key, value in (found.data or {}).items()}
     lacking = [key for key in (SECRET_KEY, METADATA_KEY) if not data.get(key)]
