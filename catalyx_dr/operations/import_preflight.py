@@ -13,13 +13,13 @@ from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.adapters.validator_api import ValidatorClient
 from catalyx_dr.model.errors import CatalyxDrError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
-from catalyx_dr.model.record import RecordKind
+from catalyx_dr.model.record import RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import DatabaseRole, SpliceHelmTarget, ValidatorSpec, Workload
 from catalyx_dr.operations.dump_identities import machine_login
 from catalyx_dr.operations.identity_proof import wallet_login
 from catalyx_dr.operations.import_order import FoundDump
 from catalyx_dr.operations.surroundings import Surroundings
-from catalyx_dr.rules.identity import identifier_of, read_dump
+from catalyx_dr.rules.identity import fingerprint_of, identifier_of, read_dump
 from catalyx_dr.rules.identity_preflight import ImportFacts
 
 NEW_IDENTIFIER, IDENTIFIER_USED = "newParticipantIdentifier", "identifierUsed"
@@ -45,6 +45,8 @@ def look(
             **_in_imports(surroundings.records, spec.name),
         },
         present_participant_id=ids.get(participant.name),
+        latest_participant_id=_latest_participant(surroundings.records, spec.name, found.known),
+        unproven_imports=_unproven_imports(surroundings.records, spec.name, found.dump.metadata),
         missing_workloads=tuple(str(one) for one in workloads_of(spec) if not workloads.exists(cluster, one)),
         database_obstacles=_obstacles(spec, surroundings.secrets),
         answers_now=ValidatorClient(spec.api.url, _ONCE).is_ready(),
@@ -77,6 +79,27 @@ def _in_imports(records: RecordStore, validator: str) -> Mapping[str, str]:
         for record in records.list(validator, RecordKind.IDENTITY_IMPORT)
         if record.details.get(IDENTIFIER_USED) and NEW_IDENTIFIER in record.details
     }
+
+
+def _latest_participant(records: RecordStore, validator: str, known: Iterable[IdentityDumpMetadata]) -> str | None:
+    proven = [(one.taken, one.participant_id) for one in known]
+    proven += [
+        (record.finished, str(record.details["participantId"]))
+        for record in records.list(validator, RecordKind.IDENTITY_IMPORT)
+        if record.status is RecordStatus.COMPLETED and record.finished and "participantId" in record.details
+    ]
+    return max(proven)[1] if proven else None
+
+
+def _unproven_imports(records: RecordStore, validator: str, dump: IdentityDumpMetadata) -> tuple[str, ...]:
+    fingerprint = fingerprint_of(dump.participant_id)
+    return tuple(
+        f"PAR::{record.details[NEW_IDENTIFIER]}::{fingerprint}"
+        for record in records.list(validator, RecordKind.IDENTITY_IMPORT)
+        if record.details.get(IDENTIFIER_USED)
+        and record.status is not RecordStatus.COMPLETED
+        and record.started > dump.taken
+    )
 
 
 def _obstacles(spec: ValidatorSpec, secrets: SecretFiles) -> tuple[str, ...]:

@@ -17,7 +17,11 @@ OLD_DUMP = timedelta(days=30)
 
 @dataclass(frozen=True)
 class ImportFacts:
-    """What was looked up, read-only; `used_identifiers` maps each to where it was found."""
+    """What was looked up, read-only.
+
+    `used_identifiers`: each with where it was found; `latest_participant_id`: of the newest proven dump or import;
+    `unproven_imports`: participants as which the validator was started since the dump, without being proven.
+    """
 
     spec: ValidatorSpec
     new_identifier: str
@@ -26,6 +30,8 @@ class ImportFacts:
     metadata: IdentityDumpMetadata
     used_identifiers: Mapping[str, str]
     present_participant_id: str | None
+    latest_participant_id: str | None
+    unproven_imports: tuple[str, ...]
     missing_workloads: tuple[str, ...]
     database_obstacles: tuple[str, ...]
     answers_now: bool
@@ -40,6 +46,7 @@ def import_verdicts(facts: ImportFacts) -> tuple[Verdict, ...]:
         dump_intact,
         dump_of_this_validator,
         identifier_unused,
+        party_place,
         party_hint,
         migration_configuration,
         key_kind,
@@ -95,6 +102,24 @@ def identifier_unused(facts: ImportFacts) -> Verdict:
             "choose one that was never used; a number or date at its end keeps it readable",
         )
     return passed(name, f"{wanted!r} is in no record, no dump and not in the participant's database")
+
+
+def party_place(facts: ImportFacts) -> Verdict:
+    """An import moves only the parties of the participant that the dump's id names (domain 4)."""
+    name, dump, latest = "party-place", facts.dump, facts.latest_participant_id
+    if latest and latest != dump.id and fingerprint_of(latest) == dump.fingerprint:
+        return refusal(
+            name,
+            f"the dump is of {dump.id}, the party is with {latest} since",
+            f"choose a dump that was taken of {latest}, or this one with its id changed to that",
+        )
+    if facts.unproven_imports:
+        return warning(
+            name,
+            f"the validator was started as {' and '.join(facts.unproven_imports)} since, without being proven",
+            "if its log says that the party was moved, use a dump of that participant, or this one with its id changed",
+        )
+    return passed(name, f"nothing is known of a move of the party from {dump.id}")
 
 
 def party_hint(facts: ImportFacts) -> Verdict:

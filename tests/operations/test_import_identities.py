@@ -301,6 +301,22 @@ def test_an_identifier_of_an_earlier_import_is_burnt(lost: Lost) -> None:
         lost.run("r2")
 
 
+def test_a_dump_from_before_an_import_is_refused_after_it(lost: Lost) -> None:
+    lost.run()
+    with pytest.raises(RefusedError, match=f"party is with PAR::{NEW}::{FINGERPRINT} since"):
+        lost.run("r2", "acme-validator-1c", dump_id=lost.dump_id)
+
+
+def test_a_failed_import_is_told_of_before_the_next(lost: Lost, capsys: pytest.CaptureFixture[str]) -> None:
+    lost.app.onboarded = False
+    with pytest.raises(UnprovenError):
+        lost.run()
+    lost.app.onboarded = True
+    with pytest.raises(CatalyxDrError):
+        lost.run("r2", "acme-validator-1c")
+    assert f"warning: party-place: the validator was started as PAR::{NEW}::{FINGERPRINT}" in capsys.readouterr().out
+
+
 def test_a_refused_request_may_be_corrected_and_run_again(lost: Lost) -> None:
     with pytest.raises(RefusedError):
         lost.run(new_identifier="acme-validator-1")

@@ -33,6 +33,8 @@ def facts(dump: dict[str, Any] | None = None, **changes: Any) -> ImportFacts:
         metadata=describe_dump(spec, read, content, PARTY, NOW - timedelta(hours=6)),
         used_identifiers={},
         present_participant_id=None,
+        latest_participant_id=PARTICIPANT,
+        unproven_imports=(),
         missing_workloads=(),
         database_obstacles=(),
         answers_now=False,
@@ -63,6 +65,11 @@ REFUSALS = [
     ("identifier-unused", {"used_identifiers": {"acme-validator-1b": "import r0 used it"}}, "import r0 used it"),
     ("identifier-unused", {"present_participant_id": f"PAR::acme-validator-1b::{FINGERPRINT}"}, "present participant"),
     ("identifier-unused", {"spec": changed_spec(node_identifier="acme-validator-1b")}, "nodeIdentifier"),
+    (
+        "party-place",
+        {"latest_participant_id": f"PAR::moved::{FINGERPRINT}"},
+        "a dump that was taken of PAR::moved",
+    ),
     ("party-hint", {"spec": changed_spec(party_hint="acme-validator-2")}, "set partyHint: acme-validator-1"),
     ("migration-id", {"spec": changed_spec(migration_id=9)}, "set migrationId: 1"),
     ("key-kind", {"spec": changed_spec(external_kms=True)}, "keys cannot go from one kind"),
@@ -96,6 +103,7 @@ def test_a_kms_dump_needs_a_stack_that_says_so() -> None:
 
 
 WARNINGS = [
+    ("party-place", {"unproven_imports": (f"PAR::burnt::{FINGERPRINT}",)}),
     ("dump-age", {"now": NOW + timedelta(days=40)}),
     ("present-identity", {"answers_now": True, "present_participant_id": PARTICIPANT}),
     ("present-identity", {"present_participant_id": f"PAR::anew::{OTHER_FINGERPRINT}"}),
