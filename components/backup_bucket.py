@@ -1,4 +1,4 @@
-"""The bucket that backups go to: declared at AWS, made at any S3-compatible store, or used as it is."""
+"""The bucket that backups go to: declared at AWS, or made at any S3-compatible store."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,6 @@ from catalyx_dr.model.validator_spec import BackupBucket as BackupBucketSpec
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from components import mounted_secrets
 from components.agent_pod import AgentPod
-from components.aws_bucket import AwsBucket, AwsBucketArgs
 from components.object_names import ObjectNames
 from dynamic_providers.ensured_bucket import EnsuredBucket, EnsuredBucketArgs
 
@@ -40,6 +39,9 @@ class BackupBucket(pulumi.ComponentResource):
     def __init__(self, name: str, args: BackupBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("catalyx-dr:backup:BackupBucket", name, None, opts)
         if args.bucket.provider == "aws":
+            # Only here, since it takes a tenth of a second that other stacks need not wait for.
+            from components.aws_bucket import AwsBucket, AwsBucketArgs
+
             AwsBucket(name, AwsBucketArgs(args.bucket, args.protect), pulumi.ResourceOptions(parent=self))
         elif args.bucket.provider == "s3-compatible":
             self._ensure(name, args)

@@ -1,6 +1,6 @@
 """What a program asks the cluster before it registers anything: read-only; a preview goes on without an answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -35,17 +35,22 @@ class ClusterLookup:
     unanswered: list[str] = field(default_factory=list)
     _unreachable: CatalyxDrError | None = None
 
-    def volume_size(self, spec: ValidatorSpec) -> Quantity | None:
-        """Size of the backup volume that is there already; None also when that could not be looked up."""
-        if spec.backup is None or spec.backup.volume is None:
-            return None
-        name = ObjectNames.of(spec).volume_claim
-        return self._ask(
-            f"size of claim {spec.namespace}/{name}",
-            spec.namespace,
-            lambda cluster: backup_claims.requested_size(cluster, name),
-            lambda: None,
+    def volume_sizes(self, specs: Iterable[ValidatorSpec]) -> Mapping[str, Quantity]:
+        """Sizes of backup volumes that are there already, by validator; none when that could not be looked up."""
+        places = {
+            (spec.namespace, ObjectNames.of(spec).volume_claim): spec.name
+            for spec in specs
+            if spec.backup is not None and spec.backup.volume is not None
+        }
+        if not places:
+            return {}
+        sizes = self._ask(
+            "sizes of backup volumes",
+            next(iter(places))[0],
+            lambda cluster: backup_claims.requested_sizes(cluster, places),
+            dict[tuple[str, str], Quantity],
         )
+        return {places[place]: size for place, size in sizes.items()}
 
     def restore(self, spec: ValidatorSpec, request: RestoreRequest) -> RecoveryPlan:
         """What the restore will do; raises RefusedError for one that cannot be done."""

@@ -14,7 +14,8 @@ from components.backup_bucket import BackupBucket, BackupBucketArgs, aws_buckets
 from components.cluster_lookup import ClusterLookup
 from components.recoveries import declare_identity_import, declare_restore
 from components.recovery_plan import RecoveryPlan
-from components.validator_protection import ValidatorProtection, ValidatorProtectionArgs
+from components.validator_protection import ValidatorProtection, ValidatorProtectionArgs, kept_of
+from dynamic_providers.kept_backups import KeptBackups
 
 _PROTECTED = (Environment.PRODUCTION, Environment.CRITICAL)
 
@@ -25,7 +26,7 @@ class Known:
 
     restore: RecoveryPlan | None
     identity_import: RecoveryPlan | None
-    volumes: Mapping[str, Quantity | None]
+    volumes: Mapping[str, Quantity]
 
 
 def declare_stack(spec: EnvironmentSpec, findings: Sequence[Finding], lookup: ClusterLookup) -> dict[str, Any]:
@@ -48,10 +49,11 @@ def declare_stack(spec: EnvironmentSpec, findings: Sequence[Finding], lookup: Cl
             protect=protect,
             now=lookup.now,
             bucket=buckets.get(_bucket_name(validator)),
-            present_volume=known.volumes[validator.name],
+            present_volume=known.volumes.get(validator.name),
             warnings=[_without_severity(finding) for finding in findings if finding.validator == validator.name],
         )
         protections[validator.name] = ValidatorProtection(validator.name, args)
+    KeptBackups("kept-backups", {validator.name: kept_of(validator) for validator in spec.validators})
     summaries = {name: protection.summary for name, protection in protections.items()}
     return {"validators": summaries, **_declare_recoveries(spec, known, protections)}
 
@@ -66,7 +68,7 @@ def look_up(spec: EnvironmentSpec, lookup: ClusterLookup) -> Known:
             if identity_import
             else None
         ),
-        volumes={validator.name: lookup.volume_size(validator) for validator in spec.validators},
+        volumes=lookup.volume_sizes(spec.validators),
     )
     if lookup.unanswered:
         pulumi.log.warn(f"not looked up in the cluster: {', '.join(lookup.unanswered)}; {lookup.reason}")

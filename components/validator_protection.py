@@ -1,4 +1,4 @@
-"""The whole of one validator: specification, permissions, volume, schedules, and what outlives the stack."""
+"""The whole of one validator: specification, permissions, volume, bucket and schedules."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,6 @@ from components.backup_schedule import BackupSchedule, BackupScheduleArgs
 from components.backup_volume import BackupVolume, BackupVolumeArgs
 from components.identity_dump_schedule import IdentityDumpSchedule, IdentityDumpScheduleArgs
 from components.object_names import ObjectNames
-from dynamic_providers.kept_backups import KeptBackups, KeptBackupsArgs
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,6 @@ class ValidatorProtection(pulumi.ComponentResource):
         self._declare_recovery()
         self._declare_backup()
         self._declare_identity_dump()
-        KeptBackups(
-            f"{name}-kept", KeptBackupsArgs(name, tuple(kept_of(self._spec))), pulumi.ResourceOptions(parent=self)
-        )
         self.summary = summary_of(args)
         self.register_outputs(self.summary)
 
@@ -78,7 +74,7 @@ class ValidatorProtection(pulumi.ComponentResource):
             self._spec, self._names.backup, permissions.backup_rules(self._spec), self
         )
         requires = [*self._requires, *account]
-        if backup.bucket is not None:
+        if backup.bucket is not None and backup.bucket.provider != "existing":
             self._bucket = self._bucket or BackupBucket(
                 f"{self._spec.name}-bucket",
                 BackupBucketArgs(backup.bucket, self._args.protect, self._spec, self._args.agent, [*requires]),

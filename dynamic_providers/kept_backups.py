@@ -1,13 +1,15 @@
 """KeptBackups: says on removal what is left behind, because nothing of it is ever deleted with the stack."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
-from dynamic_providers.cluster_job import Properties
 from dynamic_providers.progress_lines import progress_lines
 from dynamic_providers.request_resource import progress_urn, quiet
+
+Properties = dict[str, Any]
 
 
 class KeptBackupsProvider(ResourceProvider):
@@ -21,10 +23,11 @@ class KeptBackupsProvider(ResourceProvider):
 
     def create(self, props: Properties) -> CreateResult:
         """Remember the list."""
-        return CreateResult(props["validator"], dict(props))
+        return CreateResult("kept-backups", dict(props))
 
     def update(self, _id: str, _olds: Properties, _news: Properties) -> UpdateResult:
-        """Remember the new list."""
+        """Remember the new list; say what stays of validators that are no longer on it."""
+        self._say(_olds, set(_olds["kept"]) - set(_news["kept"]))
         return UpdateResult(dict(_news))
 
     def read(self, id_: str, props: Properties) -> ReadResult:
@@ -32,26 +35,19 @@ class KeptBackupsProvider(ResourceProvider):
         return ReadResult(id_, props)
 
     def delete(self, _id: str, _props: Properties) -> None:
-        """Say what stays."""
-        say = progress_lines(_props.get("progressUrn"))
-        say(f"backups of {_props['validator']} are not deleted: {'; '.join(_props['kept'])}")
+        """Say what stays of all."""
+        self._say(_props, _props["kept"])
 
-
-@dataclass(frozen=True)
-class KeptBackupsArgs:
-    """`kept`: what stays, each with where it is."""
-
-    validator: str
-    kept: tuple[str, ...]
+    def _say(self, props: Properties, validators: Iterable[str]) -> None:
+        say = progress_lines(props.get("progressUrn"))
+        for name in sorted(validators):
+            say(f"backups of {name} are not deleted: {'; '.join(props['kept'][name])}")
 
 
 class KeptBackups(Resource, module="catalyx-dr", name="KeptBackups"):
-    """The list of what outlives the stack."""
+    """What outlives the stack: validator -> where its backups are. One a stack, since it is only a list."""
 
-    def __init__(self, name: str, args: KeptBackupsArgs, opts: pulumi.ResourceOptions) -> None:
-        inputs = {
-            "validator": args.validator,
-            "kept": list(args.kept),
-            "progressUrn": progress_urn(self, name, opts),
-        }
-        super().__init__(KeptBackupsProvider(), name, inputs, quiet(opts))
+    def __init__(self, name: str, kept: Mapping[str, list[str]], opts: pulumi.ResourceOptions | None = None) -> None:
+        options = opts or pulumi.ResourceOptions()
+        inputs = {"kept": dict(kept), "progressUrn": progress_urn(self, name, options)}
+        super().__init__(KeptBackupsProvider(), name, inputs, quiet(options))

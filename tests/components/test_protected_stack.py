@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.model.environment_spec import EnvironmentSpec
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, SpecError, UnreachableError
 from catalyx_dr.model.record import RecordKind
@@ -32,7 +33,7 @@ def with_records(monkeypatch: pytest.MonkeyPatch) -> ClusterLookup:
     monkeypatch.setattr(ClusterAccess, "connect", lambda self, namespace: None)
     lookup = ClusterLookup(ClusterAccess(), preview=False, now=NOW)
     monkeypatch.setattr(lookup, "_connect", lambda namespace: object())
-    monkeypatch.setattr(lookup, "volume_size", lambda spec: None)
+    monkeypatch.setattr(lookup, "volume_sizes", lambda specs: {})
     return lookup
 
 
@@ -94,7 +95,7 @@ def test_preview_without_a_cluster_goes_on_and_says_what_it_does_not_know(caplog
     restore = one(rendered(stack_spec(restore=RESTORE), no_cluster()), ":DatabaseRestore", "acme-restore")
     assert restore.inputs["setId"] == "latest"
     (message,) = [message for message in caplog.messages if "not looked up" in message and "KUBECONFIG" in message]
-    assert "set latest of acme, size of claim canton/acme-backups" in message
+    assert "set latest of acme, sizes of backup volumes" in message
 
 
 def test_update_without_a_cluster_stops_before_any_resource() -> None:
@@ -106,21 +107,17 @@ def test_update_without_a_cluster_stops_before_any_resource() -> None:
 def test_silent_cluster_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def silent(self: ClusterAccess, namespace: str) -> None:
-        asked.append(namespace)
+    def silent(*_: object) -> None:
+        asked.append("once")
         raise UnreachableError("the Kubernetes API did not answer")
 
-    monkeypatch.setattr(cluster_lookup.backup_claims, "requested_size", lambda cluster, name: silent(cluster, name))
-    monkeypatch.setattr(ClusterAccess, "connect", lambda self, namespace: object())
-    validators = [raw_stack()["validators"][0] | change for change in ({}, _other("b"), _other("c"))]
+    monkeypatch.setattr(cluster_lookup, "plan_restore", silent)
+    monkeypatch.setattr(cluster_lookup.backup_claims, "requested_sizes", silent)
+    monkeypatch.setattr(ClusterAccess, "connect", lambda self, namespace: Cluster(None, namespace))
     lookup = ClusterLookup(ClusterAccess(), preview=True, now=NOW)
-    rendered(stack_spec(validators=validators), lookup)
-    assert len(asked) == 1
-    assert len(lookup.unanswered) == 3
-
-
-def _other(name: str) -> dict[str, Any]:
-    return {"name": name, "namespace": name, "partyHint": f"{name}-validator-1", "nodeIdentifier": f"{name}-1"}
+    rendered(stack_spec(restore=RESTORE), lookup)
+    assert asked == ["once"]
+    assert lookup.unanswered == ["set latest of acme", "sizes of backup volumes"]
 
 
 def test_unknown_set_stops_before_any_resource(with_records: ClusterLookup) -> None:

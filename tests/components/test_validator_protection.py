@@ -44,7 +44,7 @@ def test_volume_has_the_vendors_size_and_outlives_the_stack() -> None:
 
 def test_volume_that_grew_is_adopted_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     lookup = ClusterLookup(ClusterAccess(), preview=False, now=NOW)
-    monkeypatch.setattr(lookup, "volume_size", lambda spec: Quantity.parse("40Gi"))
+    monkeypatch.setattr(lookup, "volume_sizes", lambda specs: {"acme": Quantity.parse("40Gi")})
     claim = one(rendered(stack_spec(), lookup), ":PersistentVolumeClaim", "acme-backups")
     assert claim.inputs["spec"]["resources"]["requests"] == {"storage": "40Gi"}
 
@@ -81,8 +81,8 @@ def test_dump_job_sees_neither_database_password_nor_volume() -> None:
 
 
 def test_what_is_kept_names_every_place() -> None:
-    kept = one(rendered(stack_spec()), ":KeptBackups", "acme-kept").inputs["kept"]
-    assert kept == [
+    kept = one(rendered(stack_spec()), ":KeptBackups", "kept-backups").inputs["kept"]
+    assert kept["acme"] == [
         "claim canton/acme-backups, folder sets",
         "s3://acme-backups/acme/sets/",
         "Secrets canton/acme-identities-*",
