@@ -33,6 +33,8 @@ __all__ = ["ImportOrder", "Patience", "import_identities"]
 
 _DUMP, _PARTY, _FINGERPRINT, _REPLACED, _VALUES = "dump", "expectedParty", "fingerprint", "replaced", "values"
 _POLL_SECONDS = 1
+# The kubelet needs some five minutes for so many.
+_HOPELESS_RESTARTS = 5
 _ONCE = HttpPatience(timeout=5, attempts=1)
 
 
@@ -194,13 +196,28 @@ class _Run:
         for workload in present:
             workloads.start(self.cluster, workload)
         self.progress.phase("wait until the validator is ready", 70)
-        for workload in present:
-            workloads.wait_until_ready(self.cluster, workload, self.patience.ready)
         _until(
-            ValidatorClient(self.spec.api.url, _ONCE).is_ready,
-            self.patience.answer,
-            f"the validator at {self.spec.api.url} is not ready; look at its log",
+            self._is_up,
+            self.patience.ready,
+            f"the validator at {self.spec.api.url} is not ready; look at its pods' logs and events",
         )
+        for workload in present:
+            workloads.wait_until_ready(self.cluster, workload, self.patience.answer)
+
+    def _is_up(self) -> bool:
+        """Tell whether the validator is ready; raises UnprovenError when it only starts and ends, again and again."""
+        if ValidatorClient(self.spec.api.url, _ONCE).is_ready():
+            return True
+        target = self.spec.target
+        if isinstance(target, SpliceHelmTarget):
+            restarts = validator_deployment.restarts(self.cluster, target.validator_workload.name)
+            if restarts >= _HOPELESS_RESTARTS:
+                raise UnprovenError(
+                    f"{target.validator_workload} was started {restarts} times again and never became ready; look at "
+                    "the log of its last run. 'Unknown secret' after 'ValidatorLicense not found' means that its "
+                    "contracts were not imported after its party had moved"
+                )
+        return False
 
     def _prove(self) -> Record:
         self.progress.phase("verify the validator", 90)
@@ -247,8 +264,8 @@ class _Run:
             f"{error}\nIf the validator comes up by itself, run the same request again: it only proves. If not, "
             f"identifier {used!r} is burnt: ask again with another requestId and another newParticipantIdentifier that "
             "was never used (canton-network/splice#752). If the party was moved already (its log says so), the import "
-            f"must name the participant that has it now: use a dump taken from {used!r}, or this dump with its id "
-            f"changed to PAR::{used}::{self.progress.record.details.get(_FINGERPRINT)}. "
+            f"must name the participant that has it now: use a dump taken from {used!r}, or set the id in a copy of "
+            f"this dump to PAR::{used}::{self.progress.record.details.get(_FINGERPRINT)} and import that copy by hand. "
             f"Databases set aside: {self._aside}"
         ) from error
 

@@ -404,6 +404,12 @@ def test_an_empty_wallet_after_a_crash_is_not_completed(lost: Lost) -> None:
         lost.run()
 
 
+def test_a_validator_that_crashes_again_and_again_is_not_waited_for(lost: Lost) -> None:
+    lost.workloads.starts, lost.deployed.restarted = False, 5
+    with pytest.raises(UnprovenError, match="started 5 times again and never became ready"):
+        lost.run()
+
+
 def test_a_restart_with_contracts_in_the_wallet_is_completed(lost: Lost) -> None:
     lost.deployed.restarted = 1
     assert lost.run().status is RecordStatus.COMPLETED
