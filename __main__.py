@@ -1,6 +1,5 @@
 """The program: from a stack file to the protection of its validators, and the recoveries that it asks for."""
 
-import gc
 from datetime import UTC, datetime
 
 import pulumi
@@ -9,11 +8,10 @@ from catalyx_dr.model.errors import CatalyxDrError
 from catalyx_dr.rules.policy import findings, require_no_errors
 from components.cluster_lookup import ClusterLookup
 from components.protected_stack import declare_stack
+from components.sdk_costs import spare_costs
 from components.stack_configuration import cluster_of_stack, environment_of_stack
 
-# All that is declared is kept to the end, so that collections find nothing, and cost a third of a large program's time.
-gc.disable()
-
+spare_costs()
 try:
     now = datetime.now(UTC)
     spec = environment_of_stack()
