@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -12,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
+from tenacity import retry, stop_after_delay, wait_fixed
 
 from dev.toolchain.debian_packages import ensure_packages
 
@@ -66,14 +68,25 @@ class ThrowawayServer:
         (self._data / "pg_hba.conf").write_text(
             "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
         )
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
-        self._run("pg_ctl", "start", "-w", "-D", self._data, "-l", folder / "log", "-o", options)
+        settings = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off")
+        options = ["-p", str(self.port), *(part for setting in settings for part in ("-c", setting))]
+        with (folder / "log").open("wb") as log:
+            # Ends with the tests even when they are killed, which pg_ctl's would not.
+            self._process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "INT", self.programs / "postgres", "-D", self._data, *options],
+                user=self._account,
+                cwd="/",
+                stdout=log,
+                stderr=log,
+            )
+        retry(stop=stop_after_delay(30), wait=wait_fixed(0.05), reraise=True)(self.admin)("postgres").close()
         self.run("postgres", sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}"), sql.Identifier(USER), PASSWORD)
         self.run("postgres", sql.SQL("CREATE DATABASE {} OWNER {}"), sql.Identifier(MAINTENANCE), sql.Identifier(USER))
 
     def stop(self) -> None:
         """End the server and wait for it."""
-        self._run("pg_ctl", "stop", "-w", "-m", "immediate", "-D", self._data)
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(timeout=30)
 
     def admin(self, database: str) -> psycopg.Connection[Any]:
         """Superuser's connection."""

@@ -85,12 +85,22 @@ def packed(root: Path, files: Iterable[StoredFile], recipients: Sequence[str]) -
     """Stream of the encrypted tar of `files`, whose paths are relative to `root`."""
     members = list(files)
     tar = _Stage(lambda target: _write_tar(root, members, target))
-    age = _Stage(lambda target: encrypt(tar.output, target, recipients))
+
+    def encrypt_tar(target: IO[bytes]) -> None:
+        # Closed however it ends: the first stage would wait for ever for a reader that has failed.
+        with tar.output:
+            encrypt(tar.output, target, recipients)
+
+    age = _Stage(encrypt_tar)
 
     def finish() -> None:
-        # The first stage's error is the cause of the second's.
-        for stage in (tar, age):
-            stage.finish()
+        # The first stage's error is the cause of the second's, unless it only met the pipe that the second closed.
+        try:
+            tar.finish()
+        except BrokenPipeError:
+            age.finish()
+            raise
+        age.finish()
 
     try:
         yield MeasuredReader(age.output, finish)

@@ -1,0 +1,152 @@
+"""Archives: streamed, exactly the manifest's files, every damage noticed."""
+
+import io
+import os
+import resource
+import tarfile
+from pathlib import Path
+
+import pyrage
+import pytest
+
+from catalyx_dr.adapters.archives import packed, packed_bytes, unpack
+from catalyx_dr.adapters.dump_files import check_unchanged, measured
+from catalyx_dr.adapters.encryption import AgeIdentities
+from catalyx_dr.model.backup_set import StoredFile
+from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError
+
+_IDENTITY = pyrage.x25519.Identity.generate()
+_BREAK_GLASS = pyrage.x25519.Identity.generate()
+_RECIPIENTS = (str(_IDENTITY.to_public()), str(_BREAK_GLASS.to_public()))
+
+
+@pytest.fixture
+def dump(tmp_path: Path) -> tuple[Path, tuple[StoredFile, ...]]:
+    """A folder with three files of a dump."""
+    root = tmp_path / "set"
+    (root / "participant").mkdir(parents=True)
+    for name, size in (("toc.dat", 100), ("1.dat", 0), ("2.dat.zst", 300_000)):
+        (root / "participant" / name).write_bytes(os.urandom(size))
+    return root, measured(root, "participant", 2)
+
+
+def _pack(root: Path, files: tuple[StoredFile, ...]) -> tuple[bytes, StoredFile]:
+    content = bytearray()
+    with packed(root, files, _RECIPIENTS) as archive:
+        while block := archive.read(10_000):
+            content += block
+    return bytes(content), archive.as_stored("participant.tar.age")
+
+
+@pytest.mark.parametrize("identity", [_IDENTITY, _BREAK_GLASS], ids=["first recipient", "break-glass recipient"])
+def test_every_recipient_gets_the_same_files(
+    dump: tuple[Path, tuple[StoredFile, ...]], tmp_path: Path, identity: pyrage.x25519.Identity
+) -> None:
+    root, files = dump
+    content, stored = _pack(root, files)
+    assert stored.bytes == len(content) <= packed_bytes(files) + 1000
+
+    unpack(io.BytesIO(content), stored, AgeIdentities([identity]), tmp_path / "new", files)
+
+    check_unchanged(tmp_path / "new", "participant", files, 2)
+
+
+@pytest.mark.parametrize("position", [0, 30, 400, 5_000, 70_000, 200_000, -1])
+def test_damage_anywhere_is_noticed(dump: tuple[Path, tuple[StoredFile, ...]], tmp_path: Path, position: int) -> None:
+    root, files = dump
+    content, stored = _pack(root, files)
+    damaged = bytearray(content)
+    damaged[position] ^= 1
+
+    with pytest.raises((UnprovenError, RefusedError)):
+        unpack(io.BytesIO(damaged), stored, AgeIdentities([_IDENTITY]), tmp_path / "new", files)
+
+
+@pytest.mark.parametrize("length", [0, 100, 65_000, 200_000, -1, -65_552])
+def test_cut_archive_is_noticed(dump: tuple[Path, tuple[StoredFile, ...]], tmp_path: Path, length: int) -> None:
+    root, files = dump
+    content, stored = _pack(root, files)
+
+    with pytest.raises(UnprovenError):
+        unpack(io.BytesIO(content[:length]), stored, AgeIdentities([_IDENTITY]), tmp_path / "new", files)
+
+
+def test_another_archive_for_the_same_recipient_is_noticed(
+    dump: tuple[Path, tuple[StoredFile, ...]], tmp_path: Path
+) -> None:
+    root, files = dump
+    _, stored = _pack(root, files)
+    other, _ = _pack(root, files)
+
+    with pytest.raises(UnprovenError, match="its size or SHA-256 differs"):
+        unpack(io.BytesIO(other), stored, AgeIdentities([_IDENTITY]), tmp_path / "new", files)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("../outside", tarfile.REGTYPE),
+        ("/etc/outside", tarfile.REGTYPE),
+        ("participant/toc.dat", tarfile.SYMTYPE),
+        ("participant/toc.dat", tarfile.LNKTYPE),
+        ("participant/unnamed", tarfile.REGTYPE),
+    ],
+)
+def test_member_that_the_manifest_does_not_name_is_refused(
+    dump: tuple[Path, tuple[StoredFile, ...]], tmp_path: Path, name: str, kind: bytes
+) -> None:
+    _, files = dump
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as tar:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, "/etc/passwd"
+        tar.addfile(member, io.BytesIO())
+    content = pyrage.encrypt(plain.getvalue(), [_IDENTITY.to_public()])
+    stored = StoredFile(path="participant.tar.age", bytes=len(content), sha256="0" * 64)
+
+    with pytest.raises(UnprovenError, match="which its manifest does not name"):
+        unpack(io.BytesIO(content), stored, AgeIdentities([_IDENTITY]), tmp_path / "new", files)
+
+    assert not (tmp_path / "outside").exists()
+    assert not (tmp_path / "new" / "participant").exists()
+
+
+def test_reader_that_stops_early_ends_the_pipeline(dump: tuple[Path, tuple[StoredFile, ...]]) -> None:
+    root, files = dump
+    with packed(root, files, _RECIPIENTS) as archive:
+        archive.read(10)
+
+
+def test_wrong_recipient_is_named(dump: tuple[Path, tuple[StoredFile, ...]]) -> None:
+    root, files = dump
+    wrong = "age1" + "q" * 58
+    with packed(root, files, [wrong]) as archive, pytest.raises(RefusedError, match=wrong):
+        archive.read()
+
+
+def test_memory_does_not_grow_with_the_archive(tmp_path: Path) -> None:
+    (tmp_path / "participant").mkdir()
+    with (tmp_path / "participant" / "large").open("wb") as file:
+        file.truncate(300_000_000)
+    files = measured(tmp_path, "participant", 1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    with packed(tmp_path, files, _RECIPIENTS) as archive:
+        while archive.read(1_000_000):
+            pass
+
+    assert archive.bytes > 300_000_000
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
+
+
+def test_changed_missing_and_added_files_are_named(dump: tuple[Path, tuple[StoredFile, ...]]) -> None:
+    root, files = dump
+    (root / "participant" / "toc.dat").unlink()
+    (root / "participant" / "1.dat").write_bytes(b"x")
+    (root / "participant" / "new").touch()
+
+    with pytest.raises(CatalyxDrError) as caught:
+        check_unchanged(root, "participant", files, 2)
+
+    for fault in ("toc.dat is missing", "new does not belong to it", "1.dat has changed"):
+        assert fault in str(caught.value)
