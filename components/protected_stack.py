@@ -38,7 +38,7 @@ def declare_stack(spec: EnvironmentSpec, findings: Sequence[Finding], lookup: Cl
     known = look_up(spec, lookup)
     for finding in findings:
         if finding.validator is None:
-            pulumi.log.warn(_without_severity(finding))
+            pulumi.log.warn(finding.text)
     protect = spec.environment in _PROTECTED
     buckets = _declare_buckets(spec, protect)
     protections = {}
@@ -50,7 +50,7 @@ def declare_stack(spec: EnvironmentSpec, findings: Sequence[Finding], lookup: Cl
             now=lookup.now,
             bucket=buckets.get(_bucket_name(validator)),
             present_volume=known.volumes.get(validator.name),
-            warnings=[_without_severity(finding) for finding in findings if finding.validator == validator.name],
+            warnings=[finding.text for finding in findings if finding.validator == validator.name],
         )
         protections[validator.name] = ValidatorProtection(validator.name, args)
     KeptBackups("kept-backups", {validator.name: kept_of(validator) for validator in spec.validators})
@@ -73,11 +73,6 @@ def look_up(spec: EnvironmentSpec, lookup: ClusterLookup) -> Known:
     if lookup.unanswered:
         pulumi.log.warn(f"not looked up in the cluster: {', '.join(lookup.unanswered)}; {lookup.reason}")
     return known
-
-
-def _without_severity(finding: Finding) -> str:
-    """Text of a warning; the engine writes the word itself."""
-    return str(finding).removeprefix(f"{finding.severity} ")
 
 
 def _bucket_name(validator: ValidatorSpec) -> str:

@@ -12,7 +12,6 @@ from pyrage import x25519
 from dev.cache_folder import PROJECT_ROOT
 from dev.cluster import kubeconfig_path
 from dev.engine.environment import engine_environment
-from dev.platform import NAMESPACE
 
 VALIDATOR = "acme"
 
@@ -41,7 +40,7 @@ class LocalStack:
         self.identity_file.touch(mode=0o600)
         self.identity_file.write_text(str(identity))
         self.declare_for_validator(encryption={"recipients": [str(identity.to_public())]})
-        self.pulumi("stack", "init", "local")
+        self._pulumi("stack", "init", "local")
 
     @property
     def identity_file(self) -> Path:
@@ -63,14 +62,6 @@ class LocalStack:
         validators = yaml.safe_load(self._file.read_text())["config"]["catalyx-dr:validators"]
         self.declare(validators=[validators[0] | blocks])
 
-    def pulumi(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run the engine and return what it printed; raises CalledProcessError after showing it."""
-        return self._run(["pulumi", "--non-interactive", *arguments], check)
-
-    def catalyx_dr(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run the command line of the product."""
-        return self._run([sys.executable, "-m", "catalyx_dr", *arguments, "--namespace", NAMESPACE], check)
-
     def show(self, *command: str) -> None:
         """Run `pulumi ...` or `catalyx-dr ...` with its output on the terminal; raises CalledProcessError."""
         program, *arguments = command
@@ -80,9 +71,10 @@ class LocalStack:
             words = [sys.executable, "-m", "catalyx_dr", *arguments]
         subprocess.run(words, cwd=self.folder, env=self.environment, check=True)
 
-    def _run(self, words: list[str], check: bool) -> subprocess.CompletedProcess[str]:
+    def _pulumi(self, *arguments: str) -> None:
+        """Run the engine quietly; raises CalledProcessError after showing what it said."""
         ended = subprocess.run(
-            words,
+            ["pulumi", "--non-interactive", *arguments],
             cwd=self.folder,
             env=self.environment,
             text=True,
@@ -91,7 +83,6 @@ class LocalStack:
             stdin=subprocess.DEVNULL,
             check=False,
         )
-        if check and ended.returncode:
+        if ended.returncode:
             print(ended.stdout, file=sys.stderr, flush=True)
             ended.check_returncode()
-        return ended

@@ -59,7 +59,7 @@ class Cluster:
 
     def delete_config_map(self, name: str) -> None:
         """Delete a ConfigMap; one that is gone already is no error."""
-        with explained(f"delete ConfigMap {self.namespace}/{name}"), _gone_is_fine():
+        with explained(f"delete ConfigMap {self.namespace}/{name}"), gone_is_fine():
             self.client.delete(ConfigMap, name, namespace=self.namespace)
 
     def create_secret(
@@ -73,7 +73,7 @@ class Cluster:
 
     def delete_secret(self, name: str) -> None:
         """Delete a Secret; one that is gone already is no error."""
-        with explained(f"delete Secret {self.namespace}/{name}"), _gone_is_fine():
+        with explained(f"delete Secret {self.namespace}/{name}"), gone_is_fine():
             self.client.delete(Secret, name, namespace=self.namespace)
 
 
@@ -130,7 +130,8 @@ def _explain(action: str, error: ApiError) -> CatalyxDrError:
 
 
 @contextmanager
-def _gone_is_fine() -> Iterator[None]:
+def gone_is_fine() -> Iterator[None]:
+    """Let a deletion pass when its object is gone already."""
     try:
         yield
     except ApiError as error:

@@ -13,12 +13,11 @@ from lightkube.models.meta_v1 import ObjectMeta, OwnerReference
 from lightkube.resources.batch_v1 import CronJob, Job
 from lightkube.resources.core_v1 import Pod
 from lightkube.types import CascadeType
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, stop_never, wait_fixed
 
-from catalyx_dr.adapters.cluster import FIELD_MANAGER, MANAGED_BY, Cluster, explained
+from catalyx_dr.adapters.cluster import FIELD_MANAGER, MANAGED_BY, Cluster, explained, gone_is_fine
+from catalyx_dr.adapters.waiting import came_true
 from catalyx_dr.model.errors import UnreachableError
 
-_POLL_SECONDS = 1.0
 # Why a container waits that will never start by itself.
 _HOPELESS_WAITS = ("ErrImageNeverPull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError")
 
@@ -101,12 +100,8 @@ def state(cluster: Cluster, name: str) -> JobState:
 
 def remove(cluster: Cluster, name: str, patience: timedelta = timedelta(minutes=2)) -> None:
     """Delete the Job with its pods and wait until it is gone."""
-    with explained(f"delete Job {cluster.namespace}/{name}"):
-        try:
-            cluster.client.delete(Job, name, namespace=cluster.namespace, cascade=CascadeType.FOREGROUND)
-        except ApiError as error:
-            if error.status.code != 404:
-                raise
+    with explained(f"delete Job {cluster.namespace}/{name}"), gone_is_fine():
+        cluster.client.delete(Job, name, namespace=cluster.namespace, cascade=CascadeType.FOREGROUND)
     _until(lambda: state(cluster, name) is JobState.ABSENT, patience, f"Job {name} could not be removed")
 
 
@@ -183,12 +178,5 @@ def _hopeless_wait(cluster: Cluster, name: str) -> str | None:
 
 
 def _until(condition: Callable[[], bool], patience: timedelta | None, problem: str) -> None:
-    attempts = Retrying(
-        stop=stop_after_delay(patience) if patience else stop_never,
-        wait=wait_fixed(_POLL_SECONDS),
-        retry=retry_if_result(lambda done: not done),
-    )
-    try:
-        attempts(condition)
-    except RetryError:
-        raise UnreachableError(f"{problem} after {patience}") from None
+    if not came_true(condition, patience):
+        raise UnreachableError(f"{problem} after {patience}")

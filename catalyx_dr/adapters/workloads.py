@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from lightkube.resources.apps_v1 import Deployment, StatefulSet
 from lightkube.resources.core_v1 import Pod
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from catalyx_dr.adapters.cluster import Cluster, explained
+from catalyx_dr.adapters.waiting import came_true
 from catalyx_dr.model.errors import MissingError, UnreachableError
 from catalyx_dr.model.validator_spec import Workload
 
@@ -55,13 +55,8 @@ def wait_until_ready(cluster: Cluster, workload: Workload, patience: timedelta) 
 
 
 def _wait(condition: Callable[[], bool], patience: timedelta, problem: str) -> None:
-    attempts = Retrying(
-        stop=stop_after_delay(patience), wait=wait_fixed(1), retry=retry_if_result(lambda done: not done)
-    )
-    try:
-        attempts(condition)
-    except RetryError:
-        raise UnreachableError(f"after {int(patience.total_seconds())} s {problem}") from None
+    if not came_true(condition, patience):
+        raise UnreachableError(f"after {int(patience.total_seconds())} s {problem}")
 
 
 def _is_ready(cluster: Cluster, workload: Workload) -> bool:

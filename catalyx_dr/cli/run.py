@@ -1,7 +1,6 @@
 """`catalyx-dr run`: a scheduled operation, now instead of by the clock."""
 
 import secrets
-import sys
 from enum import StrEnum
 from typing import Annotated
 
@@ -41,7 +40,7 @@ def run(
     state = jobs.follow(cluster, job, lambda line: print(line, flush=True))  # noqa: T201
     if state is not jobs.JobState.SUCCEEDED:
         raise CatalyxDrError(f"Job {namespace}/{job} {state}; its log is above, and its record in catalyx-dr history")
-    print(f"Job {namespace}/{job} {state}", file=sys.stdout)  # noqa: T201
+    print(f"Job {namespace}/{job} {state}")  # noqa: T201
 
 
 def _cron_job(cluster: Cluster, what: Scheduled, validator: str | None) -> str:

@@ -5,11 +5,12 @@ from datetime import timedelta
 from typing import TypeVar
 
 from pydantic import JsonValue
-from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from catalyx_dr.adapters.keycloak import machine_token, user_token
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.adapters.validator_api import ValidatorClient
+from catalyx_dr.adapters.waiting import came_true
 from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.errors import RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.validator_spec import ValidatorSpec
@@ -75,15 +76,10 @@ def _check_participant(found: str, manifest: Manifest) -> None:
 
 
 def _wait_until_ready(client: ValidatorClient, spec: ValidatorSpec, patience: timedelta) -> None:
-    attempts = Retrying(
-        stop=stop_after_delay(patience), wait=wait_fixed(1), retry=retry_if_result(lambda ready: not ready)
-    )
-    try:
-        attempts(client.is_ready)
-    except RetryError:
+    if not came_true(client.is_ready, patience):
         raise UnreachableError(
             f"after {int(patience.total_seconds())} s the validator at {spec.api.url} is not ready; look at its log"
-        ) from None
+        )
 
 
 def _persistently(ask: Callable[[], _Answer], patience: timedelta) -> _Answer:

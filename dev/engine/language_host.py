@@ -6,10 +6,8 @@ follows its behaviour as far as this project needs it: running programs, policy 
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent import futures
 from pathlib import Path
@@ -20,14 +18,13 @@ from pulumi.runtime.proto import language_pb2 as language
 from pulumi.runtime.proto import language_pb2_grpc, plugin_pb2
 
 from dev.engine.child_processes import ChildProcesses
-from dev.engine.parent_process import call_when_parent_ends
 from dev.engine.plugin_runner import run_plugin
+from dev.engine.plugin_server import MAX_MESSAGE_BYTES, serve_until_ended
 from dev.engine.policy_pack import run_policy_pack
 
 HOST_VERSION = "3.259.0"
 PROGRAM_RUNNER = Path(__file__).with_name("program_runner.py")
 ALREADY_REPORTED = 32
-MAX_MESSAGE_BYTES = 400 * 1024 * 1024
 
 
 class MissingInterpreterError(Exception):
@@ -198,14 +195,7 @@ def main() -> None:
     options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=16), options=options)
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    stop = threading.Event()
-    call_when_parent_ends(stop.set)
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stop.set())
-    print(port, flush=True)
-    stop.wait()
+    serve_until_ended(server)
     host.end_children()
     # Threads of running calls would keep the interpreter; the engine has nothing left to hear from them.
     os._exit(0)

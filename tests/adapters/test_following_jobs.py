@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from catalyx_dr.adapters import jobs
+from catalyx_dr.adapters import jobs, waiting
 from catalyx_dr.adapters.jobs import CannotStartError, JobState, follow
 from catalyx_dr.model.errors import UnreachableError
 
@@ -28,7 +28,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         return answer
 
     lines: Iterator[list[str]] = iter([["one"], ["one", "two"], ["one", "two", "three"]])
-    monkeypatch.setattr(jobs, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(waiting, "_POLL_SECONDS", 0.01)
     monkeypatch.setattr(jobs, "state", state)
     monkeypatch.setattr(jobs, "log_lines", lambda cluster, name: next(lines, ["one", "two", "three"]))
     monkeypatch.setattr(jobs, "_hopeless_wait", lambda cluster, name: None)

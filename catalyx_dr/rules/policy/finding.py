@@ -98,9 +98,14 @@ class Finding:
         """Stable id of its rule."""
         return self.rule.id
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """All but the severity, for a place that shows that by itself."""
         waived = f" [waived: {self.waived}]" if self.waived else ""
-        return f"{self.severity} {self.id} {self.path}: {self.reason}; {self.remedy} ({self.rule.source}){waived}"
+        return f"{self.id} {self.path}: {self.reason}; {self.remedy} ({self.rule.source}){waived}"
+
+    def __str__(self) -> str:
+        return f"{self.severity} {self.text}"
 
 
 Check = Callable[[Stack], Iterable[Found]]
