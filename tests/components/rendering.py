@@ -61,7 +61,7 @@ class _Monitor(MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - named by the protocol
         if request.type != "pulumi:pulumi:Stack":
             self.declared.append(_declared(request))
-        return super().RegisterResource(request)
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
 
 def _declared(request: Any) -> Declared:
@@ -103,7 +103,7 @@ def declared_by(declare: Callable[[], Any], stack: str = "test") -> list[Declare
     monitor = _Monitor(answers)
     set_mocks(answers, project="catalyx-dr", stack=stack, preview=False, monitor=monitor)
 
-    @pulumi.runtime.test
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def program() -> None:
         declare()
 

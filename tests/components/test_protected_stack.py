@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from catalyx_dr.adapters import backup_claims
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.model.environment_spec import EnvironmentSpec
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, SpecError, UnreachableError
@@ -112,8 +113,8 @@ def test_silent_cluster_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
         raise UnreachableError("the Kubernetes API did not answer")
 
     monkeypatch.setattr(cluster_lookup, "plan_restore", silent)
-    monkeypatch.setattr(cluster_lookup.backup_claims, "requested_sizes", silent)
-    monkeypatch.setattr(ClusterAccess, "connect", lambda self, namespace: Cluster(None, namespace))
+    monkeypatch.setattr(backup_claims, "requested_sizes", silent)
+    monkeypatch.setattr(ClusterAccess, "connect", lambda self, namespace: Cluster(None, namespace))  # type: ignore[arg-type]
     lookup = ClusterLookup(ClusterAccess(), preview=True, now=NOW)
     rendered(stack_spec(restore=RESTORE), lookup)
     assert asked == ["once"]

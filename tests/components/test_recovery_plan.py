@@ -32,7 +32,7 @@ def restore(selector: str = "latest", source: str = "volume", request_id: str = 
         validator="acme",
         set=selector,
         request_id=request_id,
-        source=source,  # type: ignore[arg-type]
+        source=source,
         age_identity=SecretKey(name="age", key="identity") if source == "bucket" else None,
     )
 

@@ -14,6 +14,7 @@ import pytest
 from psycopg import sql
 
 from catalyx_dr.adapters import canton_database
+from catalyx_dr.adapters.postgres import Connection
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.operations.backup import back_up
@@ -126,7 +127,7 @@ def test_volume_that_would_be_full_is_refused_before_the_dump(small_volume: Prot
 
 
 def test_database_that_ends_the_connection_fails_the_run(large: Protected, monkeypatch: pytest.MonkeyPatch) -> None:
-    def cut_off(connection: object) -> dict[str, int]:
+    def cut_off(connection: Connection) -> dict[str, int]:
         large.server.run(
             "postgres",
             sql.SQL("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'participant'"),

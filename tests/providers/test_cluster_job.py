@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pulumi.dynamic import CreateResult
 
+from catalyx_dr.adapters import jobs
 from catalyx_dr.adapters.jobs import CannotStartError, JobState
 from catalyx_dr.model.errors import RefusedError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
@@ -87,7 +88,7 @@ def failed() -> Record:
 def cluster(monkeypatch: pytest.MonkeyPatch) -> PlayedCluster:
     played = PlayedCluster()
     for name in ("submit", "state", "remove", "follow"):
-        monkeypatch.setattr(cluster_job.jobs, name, getattr(played, name))
+        monkeypatch.setattr(jobs, name, getattr(played, name))
     monkeypatch.setattr(cluster_job, "ClusterRecords", lambda cluster: played.records)
     monkeypatch.setattr(ClusterAccess, "connect", lambda self, namespace: played)
     # The provider asks for errors without the way of the call; the tests' own stay as they are.
@@ -154,7 +155,7 @@ def test_job_that_cannot_start_is_removed_so_that_another_image_gets_its_chance(
     def never(*_: object) -> JobState:
         raise CannotStartError("Job canton/acme-restore-1 cannot start: ImagePullBackOff: no such image")
 
-    monkeypatch.setattr(cluster_job.jobs, "follow", never)
+    monkeypatch.setattr(jobs, "follow", never)
     with pytest.raises(RequestFailedError, match="ImagePullBackOff: no such image; nothing of it has run"):
         create()
     assert cluster.calls == [f"submit {JOB}", f"remove {JOB}"]
