@@ -222,8 +222,10 @@ def _end_sessions(connection: Connection, names: list[str]) -> None:
 
 
 def _sessions(connection: Connection, names: list[str]) -> str:
+    # The server's own workers have no user; it ends them itself before it renames a database.
     rows = connection.execute(
-        "SELECT DISTINCT usename, application_name, client_addr::text FROM pg_stat_activity WHERE datname = ANY(%s)",
+        "SELECT DISTINCT usename, application_name, client_addr::text FROM pg_stat_activity "
+        "WHERE datname = ANY(%s) AND usename IS NOT NULL",
         [names],
     ).fetchall()
     return ", ".join(sorted(f"{user} ({program or 'unnamed'} at {address})" for user, program, address in rows))
