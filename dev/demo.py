@@ -5,6 +5,8 @@ import sys
 import time
 from decimal import Decimal
 
+from lightkube import Client
+
 from dev import cluster, platform
 from dev.cache_folder import cache_folder
 from dev.local_stack import VALIDATOR, LocalStack
@@ -25,7 +27,8 @@ def main() -> int:
         say("Set up: Kubernetes, PostgreSQL, Keycloak, S3-compatible store, validator")
         cluster.up()
         platform.up()
-        _story(LocalStack(cache_folder("demo")), run)
+        with platform.client() as api:
+            _story(LocalStack(cache_folder("demo")), api, run)
     except (StepError, AssertionError, subprocess.CalledProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -33,8 +36,7 @@ def main() -> int:
     return 0
 
 
-def _story(stack: LocalStack, run: str) -> None:
-    api = platform.client()
+def _story(stack: LocalStack, api: Client, run: str) -> None:
     wallet = platform.Wallet(api, NAMESPACE)
     say("1. Declare the protection: bucket, volume, schedules")
     stack.create()

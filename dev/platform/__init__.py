@@ -31,8 +31,7 @@ def up(namespace: str = NAMESPACE, party_hint: str = PARTY_HINT, node_identifier
     Without `node_identifier` a validator keeps the one it runs with, which an identity import may have changed; a
     new one takes its party hint. One that has lost both databases is onboarded anew, as another party.
     """
-    with step("start the local platform", "platform", "Look at: kubectl get pods -A"):
-        api = client()
+    with step("start the local platform", "platform", "Look at: kubectl get pods -A"), client() as api:
         apply_secrets(api, namespace)
         apply_manifest(api, "shared.yaml")
         deployed = deployed_identifier(api, namespace)
@@ -56,8 +55,7 @@ def _apply_validator(api: Client, namespace: str, party_hint: str, node_identifi
 
 def down(namespace: str = NAMESPACE) -> None:
     """Delete a validator with all its data, and after the last one what they share. Raises StepError."""
-    with step("remove the local platform", "platform", "Look at: kubectl get namespaces"):
-        api = client()
+    with step("remove the local platform", "platform", "Look at: kubectl get namespaces"), client() as api:
         delete_namespace(api, namespace)
         if not validator_namespaces(api):
             delete_namespace(api, SHARED_NAMESPACE)

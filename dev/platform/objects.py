@@ -3,7 +3,7 @@
 import base64
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from string import Template
 
@@ -35,9 +35,11 @@ class NotThereError(Exception):
     """The API server knows no such object."""
 
 
-def client() -> Client:
-    """The local cluster's API."""
-    return Client(KubeConfig.from_file(kubeconfig_path()).get(), field_manager="catalyx-dr-dev")
+@contextmanager
+def client() -> Iterator[Client]:
+    """The local cluster's API; its connections are closed at the end."""
+    with closing(Client(KubeConfig.from_file(kubeconfig_path()).get(), field_manager="catalyx-dr-dev")) as api:
+        yield api
 
 
 def apply_secrets(api: Client, namespace: str) -> None:
