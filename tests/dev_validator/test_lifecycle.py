@@ -6,7 +6,7 @@ import httpx2
 import psycopg
 
 from dev.validator.keys import KeyPair
-from tests.dev_validator.harness import PostgresServer, Validator, ValidatorFactory, wait_until
+from tests.dev_validator.harness import PostgresServer, Validator, ValidatorFactory, free_port, wait_until
 
 
 def copy_database(postgres: PostgresServer, source: str, target: str) -> None:
@@ -45,7 +45,7 @@ def test_a_restart_changes_nothing(make_validator: ValidatorFactory) -> None:
 def test_two_apps_never_run_on_one_database(make_validator: ValidatorFactory) -> None:
     validator = make_validator("lock")
     validator.start()
-    second = validator.start_app(port=validator.app_port + 1)
+    second = validator.start_app(port=free_port())
     assert second.exit_code() == 1
     assert "another validator app runs on this database" in second.log()
 
