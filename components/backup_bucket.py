@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pulumi
 
+from catalyx_dr.adapters import mounted_secrets
+from catalyx_dr.adapters.agent_pod import AgentPod
 from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.environment_spec import AgentImage
 from catalyx_dr.model.errors import SpecError
+from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.validator_spec import BackupBucket as BackupBucketSpec
 from catalyx_dr.model.validator_spec import ValidatorSpec
-from components import mounted_secrets
-from components.agent_pod import AgentPod
-from components.object_names import ObjectNames
 from dynamic_providers.ensured_bucket import EnsuredBucket, EnsuredBucketArgs
 
 # What a bucket is, apart from what each of its users does with it.

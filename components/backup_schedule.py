@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import pulumi
 
+from catalyx_dr.adapters import mounted_secrets
+from catalyx_dr.adapters.agent_pod import AgentPod
 from catalyx_dr.model.environment_spec import AgentImage
+from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.validator_spec import DatabaseBackup, ValidatorSpec
-from components import mounted_secrets
-from components.agent_pod import AgentPod
-from components.object_names import ObjectNames
 from components.scheduled_job import scheduled_job
 
 

@@ -9,11 +9,12 @@ from pulumi_kubernetes.core.v1 import (
     VolumeResourceRequirementsArgs,
 )
 
+from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.validator_spec import BackupVolume as BackupVolumeSpec
 from catalyx_dr.model.validator_spec import DatabaseBackup, ValidatorSpec
 from catalyx_dr.rules.sizing import backup_volume_size, grown
-from components.object_names import ObjectNames
+from components.object_metadata import metadata_of
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class BackupVolume(pulumi.ComponentResource):
         self.claim = PersistentVolumeClaim(
             names.volume_claim,
             # The job that grows the claim owns its size as well; a smaller wish of this program never wins.
-            metadata=names.metadata(names.volume_claim, {"pulumi.com/patchForce": "true"}),
+            metadata=metadata_of(names, names.volume_claim, {"pulumi.com/patchForce": "true"}),
             spec=PersistentVolumeClaimSpecArgs(
                 access_modes=["ReadWriteOnce"],
                 storage_class_name=args.volume.storage_class,

@@ -10,9 +10,9 @@ from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.records import ClusterRecords
 from catalyx_dr.model.environment_spec import IdentityImportRequest, RestoreRequest
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnreachableError
+from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.validator_spec import ValidatorSpec
-from components.object_names import ObjectNames
 from components.recovery_plan import (
     RecoveryPlan,
     import_note,

@@ -6,8 +6,9 @@ import pulumi
 from pulumi_kubernetes.core.v1 import ServiceAccount
 from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, Role, RoleBinding, RoleRefArgs, SubjectArgs
 
+from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.validator_spec import SpliceHelmTarget, ValidatorSpec
-from components.object_names import ObjectNames
+from components.object_metadata import metadata_of
 
 
 def backup_rules(spec: ValidatorSpec) -> list[PolicyRuleArgs]:
@@ -53,15 +54,15 @@ def service_account(
     options = pulumi.ResourceOptions(parent=parent)
     account = ServiceAccount(
         name,
-        metadata=names.metadata(name, spec.service_account_annotations),
+        metadata=metadata_of(names, name, spec.service_account_annotations),
         # Pods that need the token ask for it.
         automount_service_account_token=False,
         opts=options,
     )
-    role = Role(name, metadata=names.metadata(name), rules=list(rules), opts=options)
+    role = Role(name, metadata=metadata_of(names, name), rules=list(rules), opts=options)
     binding = RoleBinding(
         name,
-        metadata=names.metadata(name),
+        metadata=metadata_of(names, name),
         role_ref=RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="Role", name=name),
         subjects=[SubjectArgs(kind="ServiceAccount", name=name, namespace=spec.namespace)],
         opts=options,

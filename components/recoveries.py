@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pulumi
 
+from catalyx_dr.adapters import mounted_secrets
+from catalyx_dr.adapters.agent_pod import AgentPod
 from catalyx_dr.adapters.secret_files import MOUNT_PATH
 from catalyx_dr.model.environment_spec import AgentImage, IdentityImportRequest, RecoveryRequest, RestoreRequest
+from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.identity import target_values
-from components import mounted_secrets
-from components.agent_pod import AgentPod
-from components.object_names import ObjectNames
 from components.recovery_plan import RecoveryPlan
 from dynamic_providers.database_restore import DatabaseRestore, DatabaseRestoreArgs
 from dynamic_providers.identity_import import IdentityImport, IdentityImportArgs

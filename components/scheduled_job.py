@@ -5,11 +5,12 @@ from typing import Any, cast
 import pulumi
 from pulumi_kubernetes.batch.v1 import CronJob, CronJobSpecArgs, JobTemplateSpecArgs
 
+from catalyx_dr.adapters.agent_pod import AgentPod
 from catalyx_dr.adapters.cluster import labels
 from catalyx_dr.model.duration import format_duration
+from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.validator_spec import CaptureSchedule
-from components.agent_pod import AgentPod
-from components.object_names import ObjectNames
+from components.object_metadata import metadata_of
 
 RECOVERY_POINT = "catalyx-dr/recovery-point"
 # A controller that was down starts what it missed in the last hour, at most 60 runs; at 100 it would give up.
@@ -27,9 +28,12 @@ def scheduled_job(
         "metadata": {"labels": labels(pod.spec.name)},
         "spec": pod.scheduled_job_spec(schedule.deadline),
     }
+    annotations = {RECOVERY_POINT: format_duration(point)} if point else None
     return CronJob(
         name,
-        metadata=ObjectNames.of(pod.spec).metadata(name, {RECOVERY_POINT: format_duration(point)} if point else None),
+        metadata=metadata_of(
+            ObjectNames.of(pod.spec), name, {RECOVERY_POINT: format_duration(point)} if point else None
+        ),
         spec=CronJobSpecArgs(
             schedule=schedule.cron,
             time_zone=schedule.time_zone,

@@ -8,17 +8,18 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes.core.v1 import ConfigMap
 
+from catalyx_dr.adapters.agent_pod import SPEC_FILE
 from catalyx_dr.model.environment_spec import AgentImage
+from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.validator_spec import CaptureSchedule, ValidatorSpec
 from catalyx_dr.rules.sizing import backup_volume_size
 from components import permissions
-from components.agent_pod import SPEC_FILE
 from components.backup_bucket import BackupBucket, BackupBucketArgs
 from components.backup_schedule import BackupSchedule, BackupScheduleArgs
 from components.backup_volume import BackupVolume, BackupVolumeArgs
 from components.identity_dump_schedule import IdentityDumpSchedule, IdentityDumpScheduleArgs
-from components.object_names import ObjectNames
+from components.object_metadata import metadata_of
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class ValidatorProtection(pulumi.ComponentResource):
     def _declare_spec(self) -> ConfigMap:
         return ConfigMap(
             self._names.spec_config_map,
-            metadata=self._names.metadata(self._names.spec_config_map),
+            metadata=metadata_of(self._names, self._names.spec_config_map),
             data={SPEC_FILE: self._spec.model_dump_json(by_alias=True, exclude_none=True, indent=2)},
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -3,9 +3,6 @@
 import hashlib
 from dataclasses import dataclass
 
-from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
-
-from catalyx_dr.adapters.cluster import labels
 from catalyx_dr.model.validator_spec import ValidatorSpec
 
 
@@ -53,9 +50,3 @@ class ObjectNames:
     def job(self, operation: str, request_id: str) -> str:
         """Job of one request: the same request has the same name, so that an interrupted `pulumi up` finds its Job."""
         return f"{self.validator}-{operation}-{hashlib.sha256(request_id.encode()).hexdigest()[:8]}"
-
-    def metadata(self, name: str, annotations: dict[str, str] | None = None) -> ObjectMetaArgs:
-        """Metadata of an object of this validator."""
-        return ObjectMetaArgs(
-            name=name, namespace=self.namespace, labels=labels(self.validator), annotations=annotations or None
-        )

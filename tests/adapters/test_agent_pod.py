@@ -1,9 +1,9 @@
 from datetime import timedelta
 
+from catalyx_dr.adapters.agent_pod import AgentPod
 from catalyx_dr.model.environment_spec import AgentImage
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.spec import SecretKey
-from components.agent_pod import AgentPod
 from tests.components.specs import validator_spec
 
 AGENT = AgentImage(image="registry.example/agent:1")

@@ -8,10 +8,10 @@ from typing import Any
 from catalyx_dr.adapters.cluster import labels
 from catalyx_dr.adapters.secret_files import MOUNT_PATH
 from catalyx_dr.model.environment_spec import AgentImage
+from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.spec import SecretKey
 from catalyx_dr.model.validator_spec import ValidatorSpec
-from components.object_names import ObjectNames
 
 SPEC_FILE = "validator.json"
 _SPEC_FOLDER = MOUNT_PATH.parent

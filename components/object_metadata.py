@@ -1,0 +1,13 @@
+"""Metadata of everything that is declared for one validator."""
+
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+
+from catalyx_dr.adapters.cluster import labels
+from catalyx_dr.model.object_names import ObjectNames
+
+
+def metadata_of(names: ObjectNames, name: str, annotations: dict[str, str] | None = None) -> ObjectMetaArgs:
+    """Metadata of an object of this validator."""
+    return ObjectMetaArgs(
+        name=name, namespace=names.namespace, labels=labels(names.validator), annotations=annotations or None
+    )
