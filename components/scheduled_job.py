@@ -31,9 +31,7 @@ def scheduled_job(
     annotations = {RECOVERY_POINT: format_duration(point)} if point else None
     return CronJob(
         name,
-        metadata=metadata_of(
-            ObjectNames.of(pod.spec), name, {RECOVERY_POINT: format_duration(point)} if point else None
-        ),
+        metadata=metadata_of(ObjectNames.of(pod.spec), name, annotations),
         spec=CronJobSpecArgs(
             schedule=schedule.cron,
             time_zone=schedule.time_zone,
