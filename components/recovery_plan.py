@@ -113,7 +113,7 @@ def _earlier_capture(earlier: Record | None, name: str, selector: str) -> str | 
 
 def _resolve(records: Iterable[Record], selector: str, request: RecoveryRequest, kind: str) -> RecoveryPlan:
     captures = [
-        Capture.named(record.identifier, proven=record.status is RecordStatus.COMPLETED, size=record.bytes)
+        Capture.named(record.identifier, proven=record.is_sound_in(request.source), size=record.bytes)
         for record in records
         if request.source in record.locations or record.status is not RecordStatus.COMPLETED
     ]

@@ -305,6 +305,9 @@ class MemoryCluster:
         self.labels[name] = object_labels
         self.immutable |= {name} if immutable else set()
 
+    def has_secret(self, name: str) -> bool:
+        return name in self.labels
+
     def delete_secret(self, name: str) -> None:
         if name in self.labels:
             del self.labels[name]

@@ -1,5 +1,6 @@
 """Identity dumps in a bucket: an encrypted object and, written last, the metadata that makes it a dump."""
 
+import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,13 +8,16 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from catalyx_dr.adapters.bucket_sets import is_condemned
 from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.encryption import AgeIdentities, encrypt
+from catalyx_dr.model.backup_set import StoredFile
 from catalyx_dr.model.capture_id import is_capture_id
+from catalyx_dr.model.damage import DAMAGE_NAME, Damage
 from catalyx_dr.model.errors import MissingError, UnprovenError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
 
-_CONTENT, _METADATA = ".json.age", ".metadata.json"
+CONTENT, METADATA, _DAMAGE = ".json.age", ".metadata.json", f".{DAMAGE_NAME}"
 
 
 @dataclass(frozen=True)
@@ -23,26 +27,60 @@ class BucketIdentities:
     store: BucketStore
     prefix: str
 
-    def put_content(self, metadata: IdentityDumpMetadata, content: bytes) -> None:
-        """Store the dump, encrypted to the recipients of its metadata; it is listed only after `publish`."""
-        encrypted = io.BytesIO()
-        encrypt(io.BytesIO(content), encrypted, metadata.recipients)
-        self.store.put(self._key(metadata.dump_id, _CONTENT), encrypted.getvalue())
+    def put_content(self, metadata: IdentityDumpMetadata, content: bytes) -> IdentityDumpMetadata:
+        """Store the dump, encrypted to the recipients of its metadata; it is listed only after `publish`.
+
+        Returns the metadata with what was stored, by which the copy can be checked without any key.
+        """
+        target = io.BytesIO()
+        encrypt(io.BytesIO(content), target, metadata.recipients)
+        encrypted, key = target.getvalue(), self.content_key(metadata.dump_id)
+        self.store.put(key, encrypted)
+        digest = hashlib.sha256(encrypted).hexdigest()
+        stored = StoredFile(path=key.removeprefix(self._folder), bytes=len(encrypted), sha256=digest)
+        return metadata.model_copy(update={"object": stored})
 
     def publish(self, metadata: IdentityDumpMetadata) -> None:
         """Store the metadata, which lists the dump."""
-        self.store.put(self._key(metadata.dump_id, _METADATA), metadata.model_dump_json().encode())
+        self.store.put(self._key(metadata.dump_id, METADATA), metadata.model_dump_json().encode())
 
     def published(self) -> list[IdentityDumpMetadata]:
-        """Metadata of every dump that is there whole, newest first; what cannot be read is no dump."""
-        keys = {item.key for item in self.store.objects(f"{self.prefix}identities/")}
-        ids = sorted({key.removesuffix(_METADATA).rsplit("/", 1)[-1] for key in keys if key.endswith(_METADATA)})
-        whole = [one for one in reversed(ids) if is_capture_id(one) and self._key(one, _CONTENT) in keys]
+        """Metadata of every dump that is there whole, newest first; what is damaged or cannot be read is no dump."""
+        whole = [
+            dump_id
+            for dump_id, endings in sorted(self.listed().items(), reverse=True)
+            if {METADATA, CONTENT} <= endings.keys() and not (_DAMAGE in endings and self.is_damaged(dump_id))
+        ]
         return list(self._readable(whole))
+
+    def listed(self) -> dict[str, dict[str, int]]:
+        """What the store lists: dump id -> ending of the key -> bytes."""
+        dumps: dict[str, dict[str, int]] = {}
+        for item in self.store.objects(self._folder):
+            dump_id, dot, rest = item.key.removeprefix(self._folder).partition(".")
+            if is_capture_id(dump_id):
+                dumps.setdefault(dump_id, {})[dot + rest] = item.bytes
+        return dumps
+
+    def content_key(self, dump_id: str) -> str:
+        """Key of the encrypted dump."""
+        return self._key(dump_id, CONTENT)
+
+    def is_damaged(self, dump_id: str) -> bool:
+        """Tell whether a verification marked the dump."""
+        return is_condemned(self.store, self._key(dump_id, _DAMAGE))
+
+    def condemn(self, damage: Damage) -> None:
+        """Mark a dump."""
+        self.store.put(self._key(damage.capture_id, _DAMAGE), damage.model_dump_json(indent=2).encode())
+
+    def acquit(self, sound: Damage) -> None:
+        """Write over the mark that the dump is sound."""
+        self.condemn(sound)
 
     def metadata(self, dump_id: str) -> IdentityDumpMetadata:
         """Metadata of one dump; raises MissingError, or UnprovenError when it is damaged."""
-        key = self._key(dump_id, _METADATA)
+        key = self._key(dump_id, METADATA)
         try:
             return IdentityDumpMetadata.model_validate_json(self.store.get(key))
         except ValidationError as error:
@@ -52,18 +90,18 @@ class BucketIdentities:
 
     def content(self, dump_id: str, identities: AgeIdentities) -> bytes:
         """The dump, decrypted in memory; raises RefusedError for a wrong identity, UnprovenError for damage."""
-        key = self._key(dump_id, _CONTENT)
+        key = self.content_key(dump_id)
         decrypted = io.BytesIO()
         identities.decrypt(io.BytesIO(self.store.get(key)), decrypted, f"{key} in {self.store}")
         return decrypted.getvalue()
 
     def locked_until(self, dump_id: str) -> datetime | None:
         """Moment before which the store says that it will not delete the dump, or None."""
-        return self.store.locked_until(self._key(dump_id, _CONTENT))
+        return self.store.locked_until(self.content_key(dump_id))
 
     def remove(self, dump_id: str) -> bool:
         """Delete the dump, its metadata first; False when a lock of the store still holds it."""
-        return all(self.store.delete(self._key(dump_id, ending)) for ending in (_METADATA, _CONTENT))
+        return all(self.store.delete(self._key(dump_id, ending)) for ending in (METADATA, CONTENT, _DAMAGE))
 
     def _readable(self, ids: list[str]) -> Iterator[IdentityDumpMetadata]:
         for dump_id in ids:
@@ -72,5 +110,9 @@ class BucketIdentities:
             except (MissingError, UnprovenError):
                 continue
 
+    @property
+    def _folder(self) -> str:
+        return f"{self.prefix}identities/"
+
     def _key(self, dump_id: str, ending: str) -> str:
-        return f"{self.prefix}identities/{dump_id}{ending}"
+        return f"{self._folder}{dump_id}{ending}"

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.model.backup_set import MANIFEST_NAME, Manifest
 from catalyx_dr.model.capture_id import captured_at, is_capture_id
+from catalyx_dr.model.damage import DAMAGE_NAME, Damage
 from catalyx_dr.model.errors import MissingError, UnprovenError
 from catalyx_dr.model.validator_spec import DatabaseRole
 
@@ -30,25 +31,44 @@ class BucketSets:
         return self.key(set_id, archive_name(role))
 
     def published(self) -> list[Manifest]:
-        """Manifests of all sets whose archives are there in full, newest first."""
+        """Manifests of all sets whose archives are there in full and not marked as damaged, newest first."""
         manifests = []
-        for set_id, names in sorted(self._listed().items(), reverse=True):
+        for set_id, names in sorted(self.listed().items(), reverse=True):
             if MANIFEST_NAME not in names:
                 continue
             try:
                 found = self.manifest(set_id)
             except UnprovenError:
                 continue
-            if all(c.object is not None and names.get(archive_name(c.role)) == c.object.bytes for c in found.databases):
+            whole = all(
+                c.object is not None and names.get(archive_name(c.role)) == c.object.bytes for c in found.databases
+            )
+            if whole and not (DAMAGE_NAME in names and self.is_damaged(set_id)):
                 manifests.append(found)
         return manifests
+
+    def set_ids(self) -> list[str]:
+        """Ids of all sets that have a manifest, whole or not, newest first."""
+        return sorted((set_id for set_id, names in self.listed().items() if MANIFEST_NAME in names), reverse=True)
+
+    def is_damaged(self, set_id: str) -> bool:
+        """Tell whether a verification marked the set; a mark that cannot be read counts."""
+        return is_condemned(self.store, self.key(set_id, DAMAGE_NAME))
+
+    def condemn(self, damage: Damage) -> None:
+        """Mark a set."""
+        self.store.put(self.key(damage.capture_id, DAMAGE_NAME), damage.model_dump_json(indent=2).encode())
+
+    def acquit(self, sound: Damage) -> None:
+        """Write over the mark that the set is sound: a lock may forbid to delete it."""
+        self.condemn(sound)
 
     def manifest(self, set_id: str) -> Manifest:
         """Manifest of a set; raises MissingError, or UnprovenError when it is damaged."""
         try:
             found = Manifest.model_validate_json(self.store.get(self.key(set_id, MANIFEST_NAME)))
         except MissingError:
-            there = ", ".join(sorted(self._listed(), reverse=True)[:10]) or "none"
+            there = ", ".join(sorted(self.listed(), reverse=True)[:10]) or "none"
             raise MissingError(f"there is no backup set {set_id} in {self.store}; found: {there}") from None
         except ValidationError:
             raise UnprovenError(f"manifest of backup set {set_id} in {self.store} is damaged") from None
@@ -76,7 +96,7 @@ class BucketSets:
         """
         left = [
             set_id
-            for set_id, names in self._listed().items()
+            for set_id, names in self.listed().items()
             if MANIFEST_NAME not in names and captured_at(set_id) < begun_before
         ]
         for set_id in left:
@@ -90,9 +110,10 @@ class BucketSets:
         self.remove(set_id)
 
     def _keys(self, set_id: str) -> list[str]:
-        return [self.key(set_id, name) for name in (MANIFEST_NAME, *map(archive_name, DatabaseRole))]
+        return [self.key(set_id, name) for name in (MANIFEST_NAME, *map(archive_name, DatabaseRole), DAMAGE_NAME)]
 
-    def _listed(self) -> dict[str, dict[str, int]]:
+    def listed(self) -> dict[str, dict[str, int]]:
+        """What the store lists: set id -> name -> bytes."""
         sets: dict[str, dict[str, int]] = {}
         prefix = f"{self.prefix}sets/"
         for item in self.store.objects(prefix):
@@ -100,6 +121,16 @@ class BucketSets:
             if is_capture_id(set_id):
                 sets.setdefault(set_id, {})[name] = item.bytes
         return sets
+
+
+def is_condemned(store: BucketStore, key: str) -> bool:
+    """Tell whether the mark at `key` holds faults; one that cannot be read counts, one that is absent does not."""
+    try:
+        return bool(Damage.model_validate_json(store.get(key)).faults)
+    except MissingError:
+        return False
+    except ValidationError:
+        return True
 
 
 def archive_name(role: DatabaseRole) -> str:

@@ -71,6 +71,21 @@ class Cluster:
         with explained(f"create Secret {self.namespace}/{name}"):
             self.client.create(Secret(metadata=metadata, data=encoded, immutable=immutable))
 
+    def has_secret(self, name: str) -> bool:
+        """Tell whether a Secret is there: the API server tries to create one of its name, and keeps nothing.
+
+        So it takes the right to create Secrets, and none to read what they hold.
+        """
+        metadata = ObjectMeta(name=name, namespace=self.namespace)
+        with explained(f"look for Secret {self.namespace}/{name}"):
+            try:
+                self.client.create(Secret(metadata=metadata), dry_run=True)
+            except ApiError as error:
+                if error.status.code == 409:
+                    return True
+                raise
+        return False
+
     def delete_secret(self, name: str) -> None:
         """Delete a Secret; one that is gone already is no error."""
         with explained(f"delete Secret {self.namespace}/{name}"), gone_is_fine():

@@ -39,6 +39,11 @@ def delete_dump(cluster: Cluster, validator: str, dump_id: str) -> None:
     cluster.delete_secret(secret_name(validator, dump_id))
 
 
+def has_dump(cluster: Cluster, validator: str, dump_id: str) -> bool:
+    """Tell whether the Secret of a dump is there, with the right to create Secrets and without reading any."""
+    return cluster.has_secret(secret_name(validator, dump_id))
+
+
 def read_dump_secret(cluster: Cluster, mounted: SecretFiles, validator: str, dump_id: str) -> StoredDump:
     """Read a dump from the mounted Secret, else through the API.
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from catalyx_dr.model.backup_set import MANIFEST_NAME, Manifest
 from catalyx_dr.model.capture_id import is_capture_id
+from catalyx_dr.model.damage import DAMAGE_NAME, Damage
 from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, UnprovenError
 
 _SETS = "sets"
@@ -90,14 +91,29 @@ class VolumeStore:
         return sorted((path.name for path in self.sets_folder.iterdir() if is_capture_id(path.name)), reverse=True)
 
     def published(self) -> list[Manifest]:
-        """Manifests of all sets, newest first; a folder whose manifest is missing or damaged is no set."""
+        """Manifests of all sets, newest first; what is marked as damaged, or has no readable manifest, is no set."""
         manifests = []
         for name in self.set_ids():
             try:
-                manifests.append(self.manifest(name))
+                found = self.manifest(name)
             except (MissingError, UnprovenError):
                 continue
+            if not self.is_damaged(name):
+                manifests.append(found)
         return manifests
+
+    def is_damaged(self, set_id: str) -> bool:
+        """Tell whether a verification marked the set."""
+        return (self.folder(set_id) / DAMAGE_NAME).exists()
+
+    def condemn(self, damage: Damage) -> None:
+        """Mark a set; one that is gone meanwhile needs no mark."""
+        with suppress(FileNotFoundError):
+            _write_synced(self.folder(damage.capture_id) / DAMAGE_NAME, damage.model_dump_json(indent=2).encode())
+
+    def acquit(self, sound: Damage) -> None:
+        """Take the mark away."""
+        (self.folder(sound.capture_id) / DAMAGE_NAME).unlink(missing_ok=True)
 
     def manifest(self, set_id: str) -> Manifest:
         """Manifest of a set; raises MissingError, or UnprovenError when it is damaged."""

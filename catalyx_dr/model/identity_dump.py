@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from catalyx_dr.model.backup_set import StoredFile
 from catalyx_dr.model.capture_id import CaptureId
 from catalyx_dr.model.spec import Spec
 
@@ -98,3 +99,4 @@ class IdentityDumpMetadata(Spec):
     bytes: int
     sha256: str
     recipients: tuple[str, ...] = ()
+    object: StoredFile | None = Field(default=None, description="The encrypted copy in the bucket")

@@ -15,6 +15,8 @@ class RecordKind(StrEnum):
     IDENTITY_DUMP = "identity-dump"
     RESTORE = "restore"
     IDENTITY_IMPORT = "identity-import"
+    VERIFICATION = "verification"
+    DRILL = "drill"
 
 
 class RecordStatus(StrEnum):
@@ -38,8 +40,22 @@ class Record(Spec):
     finished: AwareDatetime | None = None
     bytes: int = 0
     locations: tuple[str, ...] = Field(default=(), description="volume, bucket, cluster: where a capture still is")
+    damaged: dict[str, str] = Field(
+        default_factory=dict,
+        description="Where a capture was found damaged or gone, and how; it counts for nothing there",
+    )
     message: str = ""
     details: dict[str, JsonValue] = Field(default_factory=dict)
+
+    def is_sound_in(self, place: str) -> bool:
+        """Tell whether the capture was proven, is still at `place`, and was not found damaged there."""
+        return self.status is RecordStatus.COMPLETED and place in self.locations and place not in self.damaged
+
+    def without(self, place: str) -> "Record":
+        """The record of a capture that was removed from `place`."""
+        left = tuple(name for name in self.locations if name != place)
+        damaged = {name: how for name, how in self.damaged.items() if name != place}
+        return self.model_copy(update={"locations": left, "damaged": damaged})
 
     @property
     def object_name(self) -> str:

@@ -77,9 +77,12 @@ def _destinations(backup: DatabaseBackup, volume: VolumeStore, bucket: BucketSet
     if backup.bucket is not None and bucket is not None:
 
         def in_bucket() -> list[Capture]:
+            sizes = {manifest.set_id: manifest.bytes for manifest in bucket.published()}
             return [
-                Capture.named(manifest.set_id, size=manifest.bytes, locked_until=bucket.locked_until(manifest.set_id))
-                for manifest in bucket.published()
+                Capture.named(
+                    name, proven=name in sizes, size=sizes.get(name, 0), locked_until=bucket.locked_until(name)
+                )
+                for name in bucket.set_ids()
             ]
 
         yield _Destination(IN_BUCKET, backup.bucket.retention, in_bucket, bucket.remove)
@@ -88,17 +91,21 @@ def _destinations(backup: DatabaseBackup, volume: VolumeStore, bucket: BucketSet
 def _no_longer(spec: ValidatorSpec, surroundings: Surroundings, set_id: str, place: str) -> None:
     record = surroundings.records.find(RecordKind.BACKUP_SET, spec.name, set_id)
     if record is not None:
-        left = tuple(location for location in record.locations if location != place)
-        surroundings.records.save(record.model_copy(update={"locations": left}))
+        surroundings.records.save(record.without(place))
 
 
 def _forget(spec: ValidatorSpec, surroundings: Surroundings) -> None:
     """Delete records of sets that are nowhere any more, and old failures but for the newest few."""
     records = surroundings.records.list(spec.name, RecordKind.BACKUP_SET)
-    failed = [record for record in records if record.status is RecordStatus.FAILED][_FAILED_RECORDS_KEPT:]
-    for record in (*failed, *filter(_is_gone, records)):
+    # A set that was lost is as much a failure as one that was never taken.
+    failed = [record for record in records if record.status is RecordStatus.FAILED or _is_lost(record)]
+    for record in (*failed[_FAILED_RECORDS_KEPT:], *filter(_is_gone, records)):
         surroundings.records.delete(record)
 
 
 def _is_gone(record: Record) -> bool:
-    return record.status is RecordStatus.COMPLETED and not record.locations
+    return record.status is RecordStatus.COMPLETED and not record.locations and not record.damaged
+
+
+def _is_lost(record: Record) -> bool:
+    return record.status is RecordStatus.COMPLETED and not record.locations and bool(record.damaged)

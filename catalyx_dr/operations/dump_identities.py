@@ -71,9 +71,9 @@ def dump_identities(spec: ValidatorSpec, surroundings: Surroundings, cluster: Cl
 
         progress.phase("publish", 55)
         locations = (IN_CLUSTER,) if bucket is None else (IN_CLUSTER, IN_BUCKET)
-        details: dict[str, JsonValue] = {_METADATA: metadata.model_dump(mode="json"), _FLAGS: [*flags]}
         # Nothing but the record finds the Secret again, because the job may not list Secrets.
-        with _published(cluster, bucket, metadata, content):
+        with _published(cluster, bucket, metadata, content) as stored:
+            details: dict[str, JsonValue] = {_METADATA: stored.model_dump(mode="json"), _FLAGS: [*flags]}
             done = progress.complete(
                 _message(metadata, locations, flags), size=metadata.bytes, locations=locations, details=details
             )
@@ -124,17 +124,20 @@ def _bucket(spec: ValidatorSpec, secrets: SecretFiles) -> BucketIdentities | Non
 @contextmanager
 def _published(
     cluster: Cluster, bucket: BucketIdentities | None, metadata: IdentityDumpMetadata, content: bytes
-) -> Iterator[None]:
-    """Keep the dump everywhere, or nowhere when that or the body fails; what lists it in the bucket is written last."""
+) -> Iterator[IdentityDumpMetadata]:
+    """Keep the dump everywhere, or nowhere when that or the body fails; what lists it in the bucket is written last.
+
+    Yields the metadata as it was stored.
+    """
     with ExitStack() as undo:
         if bucket is not None:
             undo.callback(_quietly, lambda: bucket.remove(metadata.dump_id))
-            bucket.put_content(metadata, content)
+            metadata = bucket.put_content(metadata, content)
         create_dump(cluster, content, metadata)
         undo.callback(_quietly, lambda: delete_dump(cluster, metadata.validator, metadata.dump_id))
         if bucket is not None:
             bucket.publish(metadata)
-        yield
+        yield metadata
         undo.pop_all()
 
 
@@ -208,25 +211,30 @@ def _prune_at(
         (metadata for one in records.values() if (metadata := metadata_of(one)) is not None), newest.participant_id
     )
     captures = [
-        Capture(one.dump_id, one.taken, proven=True, bytes=one.bytes, locked_until=at.locked_until(one.dump_id))
+        Capture(
+            one.dump_id,
+            one.taken,
+            proven=records[one.dump_id].is_sound_in(at.name),
+            bytes=one.bytes,
+            locked_until=at.locked_until(one.dump_id),
+        )
         for one in replaceable
     ]
     for capture in removals(report(captures, at.retention, surroundings.now())):
         if not at.remove(capture.identifier):
             progress.note(f"{capture.identifier} stays in the {at.name}: the store's lock holds it")
             continue
-        record = records[capture.identifier]
-        left = tuple(name for name in record.locations if name != at.name)
-        surroundings.records.save(record.model_copy(update={"locations": left}))
+        surroundings.records.save(records[capture.identifier].without(at.name))
         progress.note(f"removed {capture.identifier} from the {at.name}: beyond the retention")
 
 
 def _forget(spec: ValidatorSpec, store: RecordStore) -> None:
     """Delete records of dumps that are nowhere any more, and old failures but for the newest few."""
     records = store.list(spec.name, RecordKind.IDENTITY_DUMP)
-    failed = [record for record in records if record.status is RecordStatus.FAILED][_FAILED_RECORDS_KEPT:]
-    gone = [record for record in records if record.status is RecordStatus.COMPLETED and not record.locations]
-    for record in (*failed, *gone):
+    nowhere = [record for record in records if record.status is RecordStatus.COMPLETED and not record.locations]
+    lost = [record for record in nowhere if record.damaged]
+    failed = [record for record in records if record.status is RecordStatus.FAILED or record in lost]
+    for record in (*failed[_FAILED_RECORDS_KEPT:], *(one for one in nowhere if one not in lost)):
         store.delete(record)
 
 

@@ -61,7 +61,7 @@ def find_dump(
     """Choose and read a dump; raises RefusedError, which lists what there is, when none fits or it cannot be opened."""
     known = proven_dumps(surroundings.records, spec.name)
     if order.source == IN_CLUSTER:
-        kept = [Capture.named(one.identifier) for one, _ in known if IN_CLUSTER in one.locations]
+        kept = [Capture.named(one.identifier) for one, _ in known if one.is_sound_in(IN_CLUSTER)]
         chosen = choose(kept, selector, kind=_KIND).identifier
         stored = read_dump_secret(cluster, surroundings.secrets, spec.name, chosen)
         return FoundDump(stored, tuple(metadata for _, metadata in known))

@@ -74,8 +74,9 @@ class BucketSource:
     scratch: Path
 
     def captures(self) -> list[Capture]:
-        """Every complete set in the bucket."""
-        return [Capture.named(manifest.set_id) for manifest in self.sets.published()]
+        """Every set in the bucket; one that is not whole, or was found damaged, is not proven."""
+        proven = {manifest.set_id for manifest in self.sets.published()}
+        return [Capture.named(set_id, proven=set_id in proven) for set_id in self.sets.set_ids()]
 
     def manifest(self, set_id: str) -> Manifest:
         """Manifest in the bucket."""

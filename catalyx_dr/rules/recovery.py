@@ -36,7 +36,10 @@ def choose(
     if not named:
         raise RefusedError(f"there is no {kind} {selector}; {_listing(ordered)}")
     if not named[0].proven:
-        raise RefusedError(f"{kind} {selector} was never proven and cannot be used; {_listing(ordered)}")
+        raise RefusedError(
+            f"{kind} {selector} is not proven (its run failed, or it was found damaged) and cannot be used; "
+            f"{_listing(ordered)}"
+        )
     return named[0]
 
 

@@ -31,7 +31,7 @@ def test_latest_before_a_moment() -> None:
     [
         (
             "20261124t060000z",
-            "backup set 20261124t060000z was never proven and cannot be used; "
+            "backup set 20261124t060000z is not proven (its run failed, or it was found damaged) and cannot be used; "
             "available: 20261124t000000z, 20261123t180000z",
         ),
         (

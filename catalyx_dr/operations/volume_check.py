@@ -1,0 +1,93 @@
+"""Re-reads the backup sets on the volume: every file hashed, every dump decoded, compared with manifest and record."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from catalyx_dr.adapters.measured_reading import Pace, read_file
+from catalyx_dr.adapters.postgres import ServerVersion
+from catalyx_dr.adapters.postgres_client import client_for
+from catalyx_dr.adapters.volume_store import VolumeStore
+from catalyx_dr.model.backup_set import DatabaseCapture, Manifest
+from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, UnprovenError
+from catalyx_dr.model.flaw import Flaw, Grade
+from catalyx_dr.model.record import Record
+
+PLACE = "volume"
+
+
+@dataclass(frozen=True)
+class VolumeCheck:
+    """Sets of `validator` on one volume. `records`: of completed sets, by id; `passwords`: a folder for the client."""
+
+    store: VolumeStore
+    validator: str
+    records: Mapping[str, Record]
+    pace: Pace
+    passwords: Path
+    say: Callable[[str], None]
+
+    def flaws(self, looked_at: set[str]) -> Iterator[Flaw]:
+        """Check every set, newest first; ids that were read go into `looked_at`."""
+        for set_id in self.store.set_ids():
+            self.say(f"set {set_id} on the {PLACE}")
+            found = list(self._set(set_id))
+            if not self.store.folder(set_id).is_dir():
+                continue  # retention removed it meanwhile
+            looked_at.add(set_id)
+            yield from found
+        here = set(self.store.set_ids())
+        for set_id, record in self.records.items():
+            if PLACE in record.locations and set_id not in here | looked_at:
+                yield Flaw(Grade.LOST, PLACE, set_id, "its record names it, and it is not there")
+
+    def _set(self, set_id: str) -> Iterator[Flaw]:
+        try:
+            manifest = self.store.manifest(set_id)
+        except (MissingError, UnprovenError) as error:
+            yield Flaw(Grade.DAMAGED, PLACE, set_id, f"it cannot be decoded: {error}")
+            return
+        if manifest.validator != self.validator:
+            yield Flaw(Grade.ODD, PLACE, set_id, f"it is of validator {manifest.validator}")
+        if set_id not in self.records:
+            yield Flaw(Grade.ODD, PLACE, set_id, "no record tells of it; it is listed and usable, history lacks it")
+        faults = [fault for capture in manifest.databases for fault in self._files(set_id, capture)]
+        yield from faults
+        if not faults:
+            yield from self._decoding(manifest)
+
+    def _files(self, set_id: str, capture: DatabaseCapture) -> Iterator[Flaw]:
+        folder = self.store.folder(set_id)
+        expected = {file.path: file for file in capture.files}
+        there = {path.relative_to(folder).as_posix() for path in (folder / capture.role).rglob("*") if path.is_file()}
+        for path in sorted(there - expected.keys()):
+            yield Flaw(Grade.DAMAGED, PLACE, set_id, f"{path} does not belong to it")
+        for path, file in expected.items():
+            try:
+                difference = read_file(folder / path, self.pace).differs_from(file)
+            except FileNotFoundError:
+                yield Flaw(Grade.DAMAGED, PLACE, set_id, f"{path} is missing")
+            except OSError as error:
+                # A disk that cannot give a file back has lost it, as far as a restore is concerned.
+                yield Flaw(Grade.DAMAGED, PLACE, set_id, f"{path} cannot be read: {error.strerror}")
+            else:
+                if difference:
+                    yield Flaw(Grade.DAMAGED, PLACE, set_id, f"{path} {difference}")
+
+    def _decoding(self, manifest: Manifest) -> Iterator[Flaw]:
+        for capture in manifest.databases:
+            try:
+                client = client_for(_version(capture.server_version), self.passwords)
+            except RefusedError as error:
+                yield Flaw(Grade.ODD, PLACE, manifest.set_id, f"{capture.role} was hashed, but not decoded: {error}")
+                continue
+            try:
+                with client.decoding(self.store.folder(manifest.set_id) / capture.role):
+                    pass
+            except CatalyxDrError as error:
+                yield Flaw(Grade.DAMAGED, PLACE, manifest.set_id, f"{capture.role} cannot be decoded: {error}")
+
+
+def _version(text: str) -> ServerVersion:
+    major, _, minor = text.partition(".")
+    return ServerVersion(int(major) * 10_000 + int(minor or 0))
