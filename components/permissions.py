@@ -23,6 +23,11 @@ def identity_dump_rules() -> list[PolicyRuleArgs]:
     return [_records(), _core("secrets", "create", "delete")]
 
 
+def verification_rules() -> list[PolicyRuleArgs]:
+    """Records, and Secrets to be tried for, so that a taken name tells of a dump: none is read, listed or deleted."""
+    return [_records(), _core("secrets", "create")]
+
+
 def recovery_rules(spec: ValidatorSpec) -> list[PolicyRuleArgs]:
     """Records; stopping, starting and changing the named workloads; the bootstrap Secret, made but never read."""
     workloads = {*spec.workloads}

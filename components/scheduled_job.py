@@ -9,7 +9,7 @@ from catalyx_dr.adapters.agent_pod import AgentPod
 from catalyx_dr.adapters.cluster import labels
 from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.object_names import ObjectNames
-from catalyx_dr.model.validator_spec import CaptureSchedule
+from catalyx_dr.model.validator_spec import CaptureSchedule, RunSchedule
 from components.object_metadata import metadata_of
 
 RECOVERY_POINT = "catalyx-dr/recovery-point"
@@ -20,10 +20,10 @@ _FAILED_KEPT = 5
 
 
 def scheduled_job(
-    name: str, schedule: CaptureSchedule, pod: AgentPod, parent: pulumi.Resource, depends_on: list[pulumi.Resource]
+    name: str, schedule: RunSchedule, pod: AgentPod, parent: pulumi.Resource, depends_on: list[pulumi.Resource]
 ) -> CronJob:
     """Declare the CronJob `name`; a wrong image or permission is found by its first run, not by `pulumi up`."""
-    point = schedule.recovery_point
+    point = schedule.recovery_point if isinstance(schedule, CaptureSchedule) else None
     template: dict[str, Any] = {
         "metadata": {"labels": labels(pod.spec.name)},
         "spec": pod.scheduled_job_spec(schedule.deadline),

@@ -12,7 +12,7 @@ from catalyx_dr.adapters.agent_pod import SPEC_FILE
 from catalyx_dr.model.environment_spec import AgentImage
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.quantity import Quantity
-from catalyx_dr.model.validator_spec import CaptureSchedule, ValidatorSpec
+from catalyx_dr.model.validator_spec import RunSchedule, ValidatorSpec
 from catalyx_dr.rules.sizing import backup_volume_size
 from components import permissions
 from components.backup_bucket import BackupBucket, BackupBucketArgs
@@ -20,6 +20,7 @@ from components.backup_schedule import BackupSchedule, BackupScheduleArgs
 from components.backup_volume import BackupVolume, BackupVolumeArgs
 from components.identity_dump_schedule import IdentityDumpSchedule, IdentityDumpScheduleArgs
 from components.object_metadata import metadata_of
+from components.verification_schedule import VerificationSchedule, VerificationScheduleArgs
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,11 @@ class ValidatorProtection(pulumi.ComponentResource):
             pulumi.log.warn(warning, resource=self)
         self._requires: list[pulumi.Resource] = [self._declare_spec()]
         self._bucket = args.bucket
+        self._volume: BackupVolume | None = None
         self._declare_recovery()
         self._declare_backup()
         self._declare_identity_dump()
+        self._declare_verification()
         self.summary = summary_of(args)
         self.register_outputs(self.summary)
 
@@ -84,12 +87,18 @@ class ValidatorProtection(pulumi.ComponentResource):
             requires.append(self._bucket)
         if backup.volume is not None:
             volume = BackupVolumeArgs(self._spec, backup, backup.volume, self._args.protect, self._args.present_volume)
-            requires.append(BackupVolume(self._names.volume_claim, volume, pulumi.ResourceOptions(parent=self)))
+            self._volume = BackupVolume(self._names.volume_claim, volume, pulumi.ResourceOptions(parent=self))
+            requires.append(self._volume)
         BackupSchedule(
             self._names.backup,
             BackupScheduleArgs(self._spec, backup, self._args.agent, requires),
             pulumi.ResourceOptions(parent=self),
         )
+
+    @property
+    def _places(self) -> list[pulumi.Resource]:
+        """Where captures are kept, as far as it is declared here."""
+        return [place for place in (self._volume, self._bucket) if place is not None]
 
     def _declare_identity_dump(self) -> None:
         dumps = self._spec.identity_dump
@@ -102,6 +111,21 @@ class ValidatorProtection(pulumi.ComponentResource):
         IdentityDumpSchedule(
             self._names.identity_dump,
             IdentityDumpScheduleArgs(self._spec, dumps, self._args.agent, [*self._requires, *account, *at_store]),
+            pulumi.ResourceOptions(parent=self),
+        )
+
+    def _declare_verification(self) -> None:
+        verification = self._spec.verification
+        if verification is None:
+            return
+        account = permissions.service_account(
+            self._spec, self._names.verification, permissions.verification_rules(), self
+        )
+        VerificationSchedule(
+            self._names.verification,
+            VerificationScheduleArgs(
+                self._spec, verification, self._args.agent, [*self._requires, *account, *self._places]
+            ),
             pulumi.ResourceOptions(parent=self),
         )
 
@@ -119,6 +143,8 @@ def summary_of(args: ValidatorProtectionArgs) -> dict[str, Any]:
             **_schedule(names.identity_dump, spec.identity_dump, args.now),
             "dumps": destinations_of_dumps(spec),
         }
+    if spec.verification is not None:
+        summary["verification"] = _schedule(names.verification, spec.verification, args.now)
     return summary
 
 
@@ -146,7 +172,7 @@ def kept_of(spec: ValidatorSpec) -> list[str]:
     return [*destinations_of_sets(spec), *destinations_of_dumps(spec), history]
 
 
-def _schedule(cron_job: str, schedule: CaptureSchedule, now: datetime) -> dict[str, Any]:
+def _schedule(cron_job: str, schedule: RunSchedule, now: datetime) -> dict[str, Any]:
     summary: dict[str, Any] = {"cronJob": cron_job, "schedule": f"{schedule.cron} {schedule.time_zone}"}
     if schedule.suspend:
         return {**summary, "suspended": True}

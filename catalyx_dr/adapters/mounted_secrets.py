@@ -19,6 +19,11 @@ def for_identity_dump(spec: ValidatorSpec) -> tuple[SecretKey, ...]:
     return _distinct([*_ledger_api(spec), *_store(spec)])
 
 
+def for_verification(spec: ValidatorSpec) -> tuple[SecretKey, ...]:
+    """The store's access key: what is encrypted is checked without opening it."""
+    return _distinct(_store(spec))
+
+
 def for_bucket(spec: ValidatorSpec) -> tuple[SecretKey, ...]:
     """Only the store's access key."""
     return _distinct(_store(spec))

@@ -1,5 +1,6 @@
 """Commands that the Jobs in the cluster run."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -16,8 +17,11 @@ from catalyx_dr.operations.ensure_bucket import ensure_bucket
 from catalyx_dr.operations.import_identities import ImportOrder, import_identities
 from catalyx_dr.operations.restore import RestoreOrder, restore
 from catalyx_dr.operations.surroundings import Surroundings
+from catalyx_dr.operations.verify import verify
 
 SpecFile = Annotated[Path, typer.Option("--spec", help="ValidatorSpec as JSON")]
+# Whatever only looks lets everything else go first.
+_POLITE = 10
 _SPEC_PATH = Path("/etc/catalyx-dr/validator.json")
 IdentityFile = Annotated[Path | None, typer.Option(help="File with the private age identity")]
 Request = Annotated[str, typer.Option("--request", help="Request id; the same request never runs twice")]
@@ -28,6 +32,7 @@ def register(app: typer.Typer) -> None:
     for name, command in (
         ("backup", backup),
         ("dump-identities", dump),
+        ("verify", verify_captures),
         ("ensure-bucket", bucket),
         ("restore", restore_databases),
         ("import-identities", import_dump),
@@ -45,6 +50,13 @@ def dump(spec: SpecFile = _SPEC_PATH) -> None:
     """Fetch, validate and keep an identity dump."""
     validator, cluster = _read(spec)
     dump_identities(validator, _surroundings(cluster), cluster)
+
+
+def verify_captures(spec: SpecFile = _SPEC_PATH) -> None:
+    """Read every capture again, mark what is damaged, look at the recovery points."""
+    validator, cluster = _read(spec)
+    os.nice(_POLITE)
+    verify(validator, _surroundings(cluster), cluster)
 
 
 def bucket(spec: SpecFile = _SPEC_PATH) -> None:

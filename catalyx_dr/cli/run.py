@@ -17,6 +17,7 @@ class Scheduled(StrEnum):
 
     BACKUP = "backup"
     IDENTITY_DUMP = "identity-dump"
+    VERIFY = "verify"
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    what: Annotated[Scheduled, typer.Argument(help="backup or identity-dump")],
+    what: Annotated[Scheduled, typer.Argument(help="backup, identity-dump or verify")],
     namespace: Namespace,
     validator: Validator = None,
     kubeconfig: Kubeconfig = None,

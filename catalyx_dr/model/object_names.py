@@ -39,6 +39,11 @@ class ObjectNames:
         return f"{self.validator}-identity-dump"
 
     @property
+    def verification(self) -> str:
+        """CronJob, service account and role of scheduled verifications."""
+        return f"{self.validator}-verify"
+
+    @property
     def recovery(self) -> str:
         """Service account and role of restores and identity imports."""
         return f"{self.validator}-recovery"

@@ -16,7 +16,6 @@ class RecordKind(StrEnum):
     RESTORE = "restore"
     IDENTITY_IMPORT = "identity-import"
     VERIFICATION = "verification"
-    DRILL = "drill"
 
 
 class RecordStatus(StrEnum):

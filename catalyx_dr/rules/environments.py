@@ -26,12 +26,15 @@ class Defaults:
     bucket_keep: int
     dump_cron: str
     dump_keep: int
+    verification_cron: str
     fewest_backups: int
     most_backups: int | None
     fewest_dumps: int
 
 
 DUMP_DEADLINE = timedelta(hours=1)
+# Reading everything gently, or restoring everything, may take a night.
+PROOF_DEADLINE = timedelta(hours=12)
 
 # Frequencies and numbers are the vendor's; critical adds Canton's "at least every 4 hours" and the vendor's 30+ dumps.
 DEFAULTS: Mapping[Environment, Defaults] = {
@@ -42,6 +45,7 @@ DEFAULTS: Mapping[Environment, Defaults] = {
         bucket_keep=5,
         dump_cron="0 0 * * 0",
         dump_keep=5,
+        verification_cron="0 3 * * 0",
         fewest_backups=3,
         most_backups=5,
         fewest_dumps=1,
@@ -53,6 +57,7 @@ DEFAULTS: Mapping[Environment, Defaults] = {
         bucket_keep=14,
         dump_cron="0 0 * * *",
         dump_keep=7,
+        verification_cron="0 3 * * 0",
         fewest_backups=3,
         most_backups=30,
         fewest_dumps=3,
@@ -64,6 +69,7 @@ DEFAULTS: Mapping[Environment, Defaults] = {
         bucket_keep=30,
         dump_cron="0 0 * * *",
         dump_keep=14,
+        verification_cron="0 3 * * 0",
         fewest_backups=7,
         most_backups=30,
         fewest_dumps=14,
@@ -75,6 +81,7 @@ DEFAULTS: Mapping[Environment, Defaults] = {
         bucket_keep=60,
         dump_cron="0 0 * * *",
         dump_keep=30,
+        verification_cron="0 3 * * *",
         fewest_backups=7,
         most_backups=None,
         fewest_dumps=30,
@@ -121,7 +128,7 @@ def overrides(spec: EnvironmentSpec) -> tuple[Override, ...]:
     """What the stack sets differently from its environment's defaults, in backups and identity dumps."""
     found: list[Override] = []
     for place, validator in enumerate(spec.validators):
-        for block in ("backup", "identity_dump"):
+        for block in ("backup", "identity_dump", "verification"):
             part = getattr(validator, block)
             if part is None:
                 continue
@@ -157,6 +164,9 @@ def _fill_validator(validator: dict[str, Any], defaults: Defaults) -> None:
     if isinstance(dumps, dict):
         _fill_schedule(dumps, defaults.dump_cron, DUMP_DEADLINE)
         _fill_keep(dumps, defaults.dump_keep)
+    for name, cron in (("verification", defaults.verification_cron),):
+        if isinstance(validator.get(name), dict):
+            _fill_run(validator[name], cron, PROOF_DEADLINE)
 
 
 def _fill_keep(holder: dict[str, Any], keep: int) -> None:
@@ -170,15 +180,22 @@ def _fill_schedule(block: dict[str, Any], cron: str, deadline: timedelta) -> Non
 
     A schedule that is wrong, or never runs, is left for validation and the policy to report.
     """
+    gaps = _fill_run(block, cron, deadline)
+    if gaps is not None:
+        block.setdefault("recoveryPoint", format_duration(gaps[1]))
+
+
+def _fill_run(block: dict[str, Any], cron: str, deadline: timedelta) -> tuple[timedelta, timedelta] | None:
+    """Fill cron and deadline; returns the smallest and the largest gap, or None for what is no schedule."""
     block.setdefault("cron", cron)
     now = datetime.now(UTC)
     try:
         schedule = Schedule(block["cron"], block.get("timeZone", "Etc/UTC"))
-        largest, smallest = schedule.largest_gap(now), schedule.smallest_gap(now)
+        gaps = schedule.smallest_gap(now), schedule.largest_gap(now)
     except (ValueError, TypeError, AttributeError):
-        return
-    block.setdefault("recoveryPoint", format_duration(largest))
-    block.setdefault("deadline", format_duration(min(deadline, smallest)))
+        return None
+    block.setdefault("deadline", format_duration(min(deadline, gaps[0])))
+    return gaps
 
 
 def _empty_blocks(document: Mapping[str, Any]) -> Iterator[str]:

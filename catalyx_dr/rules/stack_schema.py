@@ -16,6 +16,7 @@ Schema = dict[str, Any]
 _FILLED = {
     "DatabaseBackup": ("cron",),
     "IdentityDumps": ("cron", "retention"),
+    "Verification": ("cron",),
     "BackupVolume": ("retention",),
     "BackupBucket": ("retention",),
     "Retention": ("keep",),
@@ -74,6 +75,7 @@ def _describe_defaults(definitions: Schema) -> None:
     fields: dict[tuple[str, str], str] = {
         ("DatabaseBackup", "cron"): "backup_cron",
         ("IdentityDumps", "cron"): "dump_cron",
+        ("Verification", "cron"): "verification_cron",
         ("BackupVolume", "retention"): "volume_keep",
         ("BackupBucket", "retention"): "bucket_keep",
         ("IdentityDumps", "retention"): "dump_keep",

@@ -1,6 +1,6 @@
 from typing import Any
 
-from components.permissions import backup_rules, identity_dump_rules, recovery_rules
+from components.permissions import backup_rules, identity_dump_rules, recovery_rules, verification_rules
 from tests.components.rendering import one, rendered
 from tests.components.specs import stack_spec, validator_spec
 
@@ -47,3 +47,10 @@ def test_service_accounts_carry_the_annotations_of_the_stack_and_no_token() -> N
         account = one(resources, ":ServiceAccount", name)
         assert account.inputs["automountServiceAccountToken"] is False
         assert account.inputs["metadata"]["annotations"] == {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"}
+
+
+def test_verification_finds_secrets_without_reading_any() -> None:
+    assert allowed(verification_rules()) == {
+        ("configmaps", ()): {"get", "list", "create", "patch", "delete"},
+        ("secrets", ()): {"create"},
+    }

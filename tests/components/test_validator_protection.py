@@ -106,3 +106,17 @@ def test_warnings_of_the_policy_appear_on_the_component(caplog: pytest.LogCaptur
     warnings = [record.message for record in caplog.records if "DR033" in record.message]
     assert len(warnings) == 1
     assert not warnings[0].startswith("warning")
+
+
+def test_verification_sees_volume_and_store_but_no_database() -> None:
+    resources = rendered(stack_spec(validators=[VALIDATOR | {"verification": {}}]))
+    cron_job = one(resources, CRON_JOB, "acme-verify")
+    spec = cron_job.inputs["spec"]
+    template = spec["jobTemplate"]["spec"]["template"]["spec"]
+    assert (spec["schedule"], template["containers"][0]["args"]) == ("0 3 * * 0", ["verify"])
+    assert template["serviceAccountName"] == "acme-verify"
+    text = json.dumps(template)
+    assert "backup-store" in text
+    assert "acme-backups" in text
+    assert "postgres-secrets" not in text
+    assert {"acme-backups", "acme-bucket", "acme-verify"} <= set(cron_job.depends_on)

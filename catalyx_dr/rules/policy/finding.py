@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from catalyx_dr.model.environment_spec import Environment, EnvironmentSpec
-from catalyx_dr.model.validator_spec import CaptureSchedule, ValidatorSpec
+from catalyx_dr.model.validator_spec import CaptureSchedule, RunSchedule, ValidatorSpec
 
 
 class Severity(StrEnum):
@@ -29,6 +29,11 @@ class Stack:
         return self.spec.environment in (Environment.PRODUCTION, Environment.CRITICAL)
 
     @property
+    def is_development(self) -> bool:
+        """Where nothing is lost that matters."""
+        return self.spec.environment is Environment.DEVELOPMENT
+
+    @property
     def environment(self) -> Environment:
         """Its kind of environment."""
         return self.spec.environment
@@ -45,6 +50,13 @@ class Stack:
                 yield f"{path}.backup", validator, validator.backup
             if validator.identity_dump is not None:
                 yield f"{path}.identityDump", validator, validator.identity_dump
+
+    def runs(self) -> Iterator[tuple[str, ValidatorSpec, RunSchedule]]:
+        """Every schedule, those of verifications too, with its path."""
+        yield from self.schedules()
+        for path, validator in self.validators():
+            if validator.verification is not None:
+                yield f"{path}.verification", validator, validator.verification
 
     def severity(self) -> Severity:
         """Error where it is strict, else warning."""

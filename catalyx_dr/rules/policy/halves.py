@@ -41,13 +41,13 @@ def both_halves(stack: Stack) -> Iterator[Found]:
 )
 def not_suspended(stack: Stack) -> Iterator[Found]:
     """Report a suspended schedule."""
-    for path, validator, schedule in stack.schedules():
+    for path, validator, schedule in stack.runs():
         if schedule.suspend:
             yield Found(
                 stack.severity(),
                 f"{path}.suspend",
                 validator.name,
-                "the schedule is suspended: nothing is captured until it is resumed",
+                "the schedule is suspended: nothing runs until it is resumed",
                 "set suspend: false, or waive it with the reason and the day it ends",
             )
 

@@ -14,6 +14,7 @@ _FAMILIES = (
     (70, "Validators beside each other"),
     (80, "Changes"),
     (90, "The cluster, and waivers"),
+    (100, "Proofs"),
 )
 _HEAD = """# Policy
 

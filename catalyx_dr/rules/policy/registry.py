@@ -12,6 +12,7 @@ from catalyx_dr.rules.policy import (
     kept_captures,
     neighbours,
     off_cluster,
+    proofs,
     recoveries,
     schedules,
     settings,
@@ -33,6 +34,7 @@ RULES = tuple(
         settings.RULES,
         recoveries.RULES,
         neighbours.RULES,
+        proofs.RULES,
     )
 )
 

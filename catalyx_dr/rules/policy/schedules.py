@@ -107,7 +107,7 @@ def vendors_frequency(stack: Stack) -> Iterator[Found]:
 )
 def runs_at_all(stack: Stack) -> Iterator[Found]:
     """Report a schedule without any run."""
-    for path, validator, schedule in stack.schedules():
+    for path, validator, schedule in stack.runs():
         if not schedule.schedule.fires:
             yield Found(
                 Severity.ERROR,
@@ -128,7 +128,7 @@ def runs_at_all(stack: Stack) -> Iterator[Found]:
 )
 def evenly_spaced(stack: Stack) -> Iterator[Found]:
     """Report steps that do not divide their range."""
-    for path, validator, schedule in stack.schedules():
+    for path, validator, schedule in stack.runs():
         uneven = schedule.schedule.uneven_fields
         if uneven and schedule.schedule.fires:
             smallest, largest = schedule.schedule.smallest_gap(stack.now), schedule.schedule.largest_gap(stack.now)
@@ -152,7 +152,7 @@ def evenly_spaced(stack: Stack) -> Iterator[Found]:
 )
 def clock_changes(stack: Stack) -> Iterator[Found]:
     """Report runs that daylight saving doubles or drops, where they are rarer than hourly."""
-    for path, validator, schedule in stack.schedules():
+    for path, validator, schedule in stack.runs():
         if not schedule.schedule.fires or schedule.schedule.smallest_gap(stack.now) <= _HOUR:
             continue
         changes = schedule.schedule.clock_changes(stack.now)
@@ -210,7 +210,7 @@ def no_collisions(stack: Stack) -> Iterator[Found]:
 )
 def ends_before_next(stack: Stack) -> Iterator[Found]:
     """Report a deadline that reaches beyond the next run."""
-    for path, validator, schedule in stack.schedules():
+    for path, validator, schedule in stack.runs():
         if not schedule.schedule.fires:
             continue
         gap = schedule.schedule.smallest_gap(stack.now)
