@@ -31,7 +31,11 @@ SUBJECTS = {
     "scheduler": "/CN=system:kube-scheduler",
     "proxy": "/CN=system:kube-proxy",
     "dns": "/CN=catalyx-dr:dns",
-    "volumes": "/CN=catalyx-dr:volumes",
+    # Named as the service accounts to which the official manifests of these programs give rights.
+    "csi-provisioner": "/CN=system:serviceaccount:default:csi-provisioner",
+    "csi-resizer": "/CN=system:serviceaccount:default:csi-resizer",
+    "csi-snapshotter": "/CN=system:serviceaccount:default:csi-snapshotter",
+    "snapshot-controller": "/CN=system:serviceaccount:kube-system:snapshot-controller",
 }
 SERVER_NAMES = {
     "apiserver": (
@@ -40,7 +44,7 @@ SERVER_NAMES = {
     ),
     "kubelet": f"DNS:{NODE_NAME},IP:127.0.0.1",
 }
-WITH_KUBECONFIG = ("admin", "controllers", "scheduler", "kubelet", "proxy", "dns", "volumes")
+WITHOUT_KUBECONFIG = ("apiserver", "kubelet-client")
 
 
 def certificate(name: str) -> Path:
@@ -73,8 +77,9 @@ def ensure_credentials() -> None:
             _issue(name)
     if not key_of("service-accounts").exists():
         _make_service_account_key()
-    for name in WITH_KUBECONFIG:
-        write_when_changed(kubeconfig_of(name), _kubeconfig(name))
+    for name in SUBJECTS:
+        if name not in WITHOUT_KUBECONFIG:
+            write_when_changed(kubeconfig_of(name), _kubeconfig(name))
     if not encryption_configuration().exists():
         write_when_changed(encryption_configuration(), _encryption())
 

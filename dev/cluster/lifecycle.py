@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,20 +12,22 @@ from dev.cluster import layout
 from dev.cluster.control_plane import is_ready, start_api_server, start_controllers, wait_for_api_server
 from dev.cluster.credentials import ensure_credentials, kubeconfig_of
 from dev.cluster.image_loading import build_and_load_images, load_by_command
-from dev.cluster.layout import state, state_folder
+from dev.cluster.layout import state
 from dev.cluster.network import bridge_exists, ensure_bridge
 from dev.cluster.node import import_image, is_imported, start_containerd, start_kubelet
-from dev.cluster.processes import ensure_running, is_running, require_running
+from dev.cluster.processes import is_running, require_running
 from dev.cluster.service_network import start_name_server, start_proxy
+from dev.cluster.storage import DRIVER_NAME, build_storage, start_storage
 from dev.cluster.teardown import ALL, end_cluster, forget_cluster
 from dev.cluster.waiting import wait_until
 from dev.images import PAUSE, Archive, build_image
 from dev.steps import StepError, step
-from dev.toolchain import COREDNS, KUBERNETES, kubectl, pulumi
+from dev.toolchain import COREDNS, KUBERNETES, csi_manifests, kubectl, pulumi
 from dev.toolchain.debian_packages import NODE_PACKAGES, ensure_packages
 
 EXTERNAL_VARIABLE = "CATALYX_DR_KUBECONFIG"
 BASE_OBJECTS = Path(__file__).resolve().parent / "base_objects.yaml"
+SNAPSHOT_API = "external-snapshotter-client-v8-snapshot.storage.k8s.io_volumesnapshotclasses.yaml"
 
 
 def external_kubeconfig() -> Path | None:
@@ -94,6 +95,7 @@ def _start() -> None:
     _require_rights()
     ensure_packages(NODE_PACKAGES)
     hk, coredns = KUBERNETES.build(), COREDNS.build()
+    build_storage()
     kubectl()
     pause = build_image(PAUSE)
     if is_up() and _is_current(hk, coredns):
@@ -112,7 +114,7 @@ def _start() -> None:
         _apply_base_objects()
         start_proxy(hk)
         start_name_server(coredns)
-        _start_provisioner()
+        start_storage()
         _wait_for_node()
         state("current").write_text(_recipe(hk, coredns))
 
@@ -124,25 +126,26 @@ def _import(archive: Archive) -> None:
         import_image(archive)
 
 
-def _start_provisioner() -> None:
-    program = Path(__file__).with_name("volumes.py")
-    kubeconfig = kubeconfig_of("volumes")
-    ensure_running(
-        "volumes",
-        [sys.executable, "-m", "dev.cluster.volumes", kubeconfig, state_folder("volumes"), layout.NODE_NAME],
-        [program, kubeconfig],
-    )
-
-
 def _apply_base_objects() -> None:
     record = state("base-objects")
-    key = content_key([], [("base objects", BASE_OBJECTS)])
+    manifests = csi_manifests()
+    key = content_key([str(manifests)], [("base objects", BASE_OBJECTS)])
     if record.exists() and record.read_text() == key:
         return
-    done = _kubectl("apply", "--server-side", "--force-conflicts", "--filename", str(BASE_OBJECTS))
-    if done.returncode != 0:
-        raise StepError(f"the API server refused {BASE_OBJECTS.name}: {done.stderr.strip()}")
+    _apply(manifests)
+    _must("wait", "--for=condition=Established", "--timeout=30s", f"--filename={manifests}/{SNAPSHOT_API}")
+    _apply(BASE_OBJECTS)
     record.write_text(key)
+
+
+def _apply(path: Path) -> None:
+    _must("apply", "--server-side", "--force-conflicts", f"--filename={path}")
+
+
+def _must(*arguments: str) -> None:
+    done = _kubectl(*arguments)
+    if done.returncode != 0:
+        raise StepError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}\n{_advice()}")
 
 
 def _wait_for_node() -> None:
@@ -161,7 +164,15 @@ def _wait_for_node() -> None:
     def pods_can_be_made() -> bool:
         return _kubectl("get", "serviceaccount", "default", "--namespace=default").returncode == 0
 
-    for condition, what in ((node_is_ready, "the node's readiness"), (pods_can_be_made, "the first service account")):
+    def volumes_can_be_mounted() -> bool:
+        drivers = _kubectl("get", "csinode", layout.NODE_NAME, "-o=jsonpath={.spec.drivers[*].name}").stdout
+        return DRIVER_NAME in drivers.split()
+
+    for condition, what in (
+        (node_is_ready, "the node's readiness"),
+        (pods_can_be_made, "the first service account"),
+        (volumes_can_be_mounted, "the registration of the storage driver"),
+    ):
         wait_until(met(condition), what, layout.READY_WITHIN_SECONDS, _advice())
 
 
@@ -182,7 +193,7 @@ def _is_current(hk: Path, coredns: Path) -> bool:
 def _recipe(hk: Path, coredns: Path) -> str:
     """Changes with anything that the running processes were started from."""
     sources = [(path.name, path) for path in Path(__file__).parent.iterdir() if path.suffix in (".py", ".yaml")]
-    return content_key([str(hk), str(coredns), sys.executable, str(cache_folder())], sources)
+    return content_key([*map(str, (hk, coredns, *build_storage(), cache_folder()))], sources)
 
 
 def _require_rights() -> None:

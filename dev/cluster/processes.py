@@ -53,6 +53,7 @@ def ensure_running(name: str, command: Sequence[str | Path], configuration: Iter
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
+            *((os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in _inherited()),
         ],
         setsid=True,
     )
@@ -115,6 +116,19 @@ def processes_with(words: Sequence[str]) -> list[Running]:
             if wanted in b"\0" + (entry / "cmdline").read_bytes():
                 found.append(Running(int(entry.name), _start_time(int(entry.name)) or "", ""))
     return found
+
+
+def _inherited() -> list[int]:
+    """Files that whoever started this gave it, such as locks and pipes: a process that stays must not hold them."""
+    open_files = [int(entry) for entry in os.listdir("/proc/self/fd")]
+    return [descriptor for descriptor in open_files if descriptor > 2 and _is_inheritable(descriptor)]
+
+
+def _is_inheritable(descriptor: int) -> bool:
+    try:
+        return os.get_inheritable(descriptor)
+    except OSError:  # the listing's own
+        return False
 
 
 def _record_of(name: str) -> Path:

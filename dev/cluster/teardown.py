@@ -13,10 +13,11 @@ from dev.cluster.layout import state
 from dev.cluster.network import remove_network
 from dev.cluster.node import ctr, socket_path
 from dev.cluster.processes import end, is_running, processes_with, stop
+from dev.cluster.storage import STORAGE
 from dev.steps import StepError
 
 # In this order: first those who would start pods again, last those that others write to.
-BEFORE_PODS = ("kubelet", "kube-proxy", "coredns", "volumes")
+BEFORE_PODS = ("kubelet", "kube-proxy", "coredns", *STORAGE)
 AFTER_PODS = ("containerd", "kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd")
 ALL = (*BEFORE_PODS, *AFTER_PODS)
 PODS_END_WITHIN_SECONDS = 10.0

@@ -16,6 +16,7 @@ NODE_PACKAGES = (
     "nftables",
     "openssl",
     "runc",
+    "xfsprogs",
 )
 IMAGE_PACKAGES = ("buildah", "ca-certificates", "debootstrap", "gcc", "libc6-dev", "runc")
 KEYCLOAK_PACKAGES = ("maven",)

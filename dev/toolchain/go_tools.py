@@ -62,7 +62,7 @@ class GoTool:
             return path if path.exists() else self._build(path)
 
     def _build(self, path: Path) -> Path:
-        go = _go_for(self.folder / "go.mod")
+        go = go_for(self.folder / "go.mod")
         title = f"build {self.program} {self.version}{self.takes and f' (cold: {self.takes})'}"
         with step(title, f"build-{self.recipe}", f"Run again to go on. {MINIMUM_MEMORY_ADVICE}") as building:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,8 @@ def kubectl() -> Path:
     return link
 
 
-def _go_for(go_mod: Path) -> str:
+def go_for(go_mod: Path) -> str:
+    """The `go` on PATH; raises StepError when it is missing or older than the module wants."""
     wanted = _first_match(r"^go (\S+)", go_mod.read_text())
     advice = (
         f"Install Go {wanted} or newer: the package golang-go of Debian (trixie-backports has newer ones), "

@@ -1,99 +1,20 @@
 """The local cluster behaves as clusters do where the project depends on it."""
 
 import base64
-import json
-import subprocess
-from collections.abc import Callable, Iterator
-from uuid import uuid4
+from collections.abc import Callable
 
 import httpx2
 import pytest
 
-from dev.cluster import kubeconfig_path, up
 from dev.cluster.control_plane import ETCD_URL
 from dev.cluster.lifecycle import external_kubeconfig
 from dev.cluster.waiting import wait_until
-from dev.toolchain import kubectl as kubectl_path
+from tests.local_cluster.pods import Kubectl, claim, log_of_ended, pod
 
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.skipif(external_kubeconfig() is not None, reason="about the local cluster alone"),
 ]
-Kubectl = Callable[..., subprocess.CompletedProcess[str]]
-
-WITHOUT_RIGHTS = {
-    "allowPrivilegeEscalation": False,
-    "readOnlyRootFilesystem": True,
-    "capabilities": {"drop": ["ALL"]},
-}
-
-
-@pytest.fixture(scope="module")
-def kubectl() -> Iterator[Kubectl]:
-    """kubectl in a namespace of its own."""
-    up()
-    namespace = f"local-cluster-{uuid4().hex[:8]}"
-
-    def run(*arguments: str, document: object = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(kubectl_path()), f"--kubeconfig={kubeconfig_path()}", f"--namespace={namespace}", *arguments],
-            input=json.dumps(document) if document else None,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    assert run("create", "namespace", namespace).returncode == 0
-    yield run
-    run("delete", "namespace", namespace, "--wait=false")
-
-
-def pod(name: str, program: str, **spec: object) -> dict[str, object]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "labels": {"app": name}},
-        "spec": {
-            "restartPolicy": "Never",
-            "terminationGracePeriodSeconds": 0,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 10001,
-                "runAsGroup": 10001,
-                "fsGroup": 10001,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}],
-            "containers": [
-                {
-                    "name": "main",
-                    "image": "localhost/catalyx-dr/agent:dev",
-                    "imagePullPolicy": "IfNotPresent",
-                    "command": ["python", "-c", program],
-                    "securityContext": WITHOUT_RIGHTS,
-                    "volumeMounts": [{"name": "data", "mountPath": "/data"}],
-                }
-            ],
-            **spec,
-        },
-    }
-
-
-def claim(size: str) -> dict[str, object]:
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": "data"},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}},
-    }
-
-
-def log_of_ended(kubectl: Kubectl, name: str) -> str:
-    def ended() -> bool:
-        return kubectl("get", "pod", name, "-o=jsonpath={.status.phase}").stdout in ("Succeeded", "Failed")
-
-    wait_until(ended, f"the end of pod {name}", 60, kubectl("describe", "pod", name).stdout)
-    return kubectl("logs", name).stdout
 
 
 @pytest.fixture(scope="module")
@@ -153,18 +74,6 @@ for what, attempt in {
         "name gaierror -2",  # EAI_NONAME
         "way out OSError 101",  # ENETUNREACH
     ]
-
-
-def test_claims_grow_and_never_shrink(kubectl: Kubectl, server: str) -> None:
-    assert kubectl("apply", "-f", "-", document=claim("2Gi")).returncode == 0
-
-    def grown() -> bool:
-        return kubectl("get", "pvc", "data", "-o=jsonpath={.status.capacity.storage}").stdout == "2Gi"
-
-    wait_until(grown, "the claim's growth", 20, "See log/volumes.log.")
-    refused = kubectl("apply", "-f", "-", document=claim("1Gi"))
-    assert refused.returncode != 0
-    assert "can not be less than status.capacity" in refused.stderr
 
 
 def test_secrets_are_encrypted_at_rest(kubectl: Kubectl) -> None:

@@ -59,3 +59,13 @@ def test_one_that_ended_is_reported_with_the_end_of_its_log() -> None:
         pass
     with pytest.raises(StepError, match=r"talker ended\.\n  \| cannot bind"):
         processes.require_running("talker")
+
+
+def test_it_holds_nothing_of_whoever_started_it(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.set_inheritable(writer, True)
+    processes.ensure_running("sleeper", [SLEEP, "300"])
+    os.close(writer)
+    assert os.read(reader, 1) == b""  # would wait for as long as the sleeper holds the other end
+    os.close(reader)
+    processes.stop("sleeper")
