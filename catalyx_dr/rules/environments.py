@@ -35,6 +35,7 @@ class Defaults:
 DUMP_DEADLINE = timedelta(hours=1)
 # Reading everything gently, or restoring everything, may take a night.
 PROOF_DEADLINE = timedelta(hours=12)
+_REQUESTS = ("restore", "identityImport")
 
 # Frequencies and numbers are the vendor's; critical adds Canton's "at least every 4 hours" and the vendor's 30+ dumps.
 DEFAULTS: Mapping[Environment, Defaults] = {
@@ -106,13 +107,16 @@ def load_environment(raw: Mapping[str, Any]) -> EnvironmentSpec:
 
     A validator without `backup` or `identityDump` stays without: a default cannot invent a destination, and the
     policy reports the missing half (DR001). Inside a block, cron, deadline, recovery point and retention are filled.
+    An empty `restore` or `identityImport` asks for nothing: it is the default that Pulumi.yaml declares.
     Raises SpecError with one line a fault.
     """
     document = {key: value for key, value in deepcopy(dict(raw)).items() if value is not None}
+    for request in _REQUESTS:
+        if document.get(request) == {}:
+            del document[request]
     faults = list(_empty_blocks(document))
-    environment = _environment(document)
-    if environment is not None:
-        _fill(document, DEFAULTS[environment])
+    # An unknown environment is one fault; its missing defaults are none.
+    _fill(document, DEFAULTS[_environment(document) or Environment.PRODUCTION])
     try:
         spec = EnvironmentSpec.model_validate(document, by_alias=True, by_name=False)
     except ValidationError as error:
