@@ -1,18 +1,15 @@
 """A backup bucket at AWS: versioned, encrypted, private, locked, reached by TLS only, and never deleted."""
 
 import json
-import math
 from dataclasses import dataclass
-from datetime import timedelta
 
 import pulumi
 from pulumi_aws import s3  # loaded when first used; its types are named in quotes, since it takes a second
 
 from catalyx_dr.model.validator_spec import BackupBucket
+from catalyx_dr.rules.buckets import deleted_kept_days, whole_days
 
 _UPLOAD_ABANDONED_AFTER_DAYS = 7
-# How long a version that retention deleted can be brought back.
-_DELETED_KEPT = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -147,14 +144,3 @@ def tls_only(arn: str) -> str:
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
-def deleted_kept_days(bucket: BackupBucket) -> int:
-    """Days that a deleted version stays: a week, or as long as its lock holds."""
-    lock = bucket.object_lock.retention if bucket.object_lock else timedelta()
-    return whole_days(max(lock, _DELETED_KEPT))
-
-
-def whole_days(length: timedelta) -> int:
-    """Days that cover `length`; S3 counts in whole days."""
-    return math.ceil(length / timedelta(days=1))

@@ -9,16 +9,13 @@ import pulumi
 
 from catalyx_dr.adapters import mounted_secrets
 from catalyx_dr.adapters.agent_pod import AgentPod
-from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.environment_spec import AgentImage
-from catalyx_dr.model.errors import SpecError
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.validator_spec import BackupBucket as BackupBucketSpec
 from catalyx_dr.model.validator_spec import ValidatorSpec
+from catalyx_dr.rules.buckets import DECLARATION
 from dynamic_providers.ensured_bucket import EnsuredBucket, EnsuredBucketArgs
 
-# What a bucket is, apart from what each of its users does with it.
-_SHARED = ("provider", "endpoint", "region", "object_lock", "kms_key")
 _DEADLINE = timedelta(minutes=10)
 
 
@@ -67,7 +64,7 @@ class BackupBucket(pulumi.ComponentResource):
                 request_id=request,
                 bucket=args.bucket.name,
                 endpoint=args.bucket.endpoint or "",
-                object_lock=f"{lock.mode} {format_duration(lock.retention)}" if lock else "none",
+                object_lock=str(lock or "none"),
                 job=pod.job_manifest(names.job("ensure-bucket", request), _DEADLINE),
             ),
             pulumi.ResourceOptions(parent=self, depends_on=args.requires),
@@ -84,24 +81,5 @@ def aws_buckets(validators: Iterable[ValidatorSpec]) -> Iterator[tuple[Validator
             yield validator, bucket
 
 
-def check_shared_buckets(validators: Iterable[ValidatorSpec]) -> None:
-    """Raise SpecError when validators declare one bucket in different ways, one line a difference."""
-    first: dict[str, tuple[int, BackupBucketSpec]] = {}
-    faults = []
-    for place, validator in enumerate(validators):
-        bucket = validator.backup.bucket if validator.backup else None
-        if bucket is None:
-            continue
-        earlier, known = first.setdefault(bucket.name, (place, bucket))
-        faults += [
-            f"validators[{place}].backup.bucket: bucket {bucket.name!r} differs from its declaration in "
-            f"validators[{earlier}] ({field_name}); one bucket has one declaration, give both the same or another name"
-            for field_name in _SHARED
-            if getattr(bucket, field_name) != getattr(known, field_name)
-        ]
-    if faults:
-        raise SpecError("\n".join(faults))
-
-
 def _declaration(bucket: BackupBucketSpec) -> str:
-    return bucket.model_dump_json(include={"name", *_SHARED})
+    return bucket.model_dump_json(include={"name", *DECLARATION})

@@ -10,7 +10,7 @@ from catalyx_dr.model.environment_spec import Environment, EnvironmentSpec
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.policy import Finding
-from components.backup_bucket import BackupBucket, BackupBucketArgs, aws_buckets, check_shared_buckets
+from components.backup_bucket import BackupBucket, BackupBucketArgs, aws_buckets
 from components.cluster_lookup import ClusterLookup
 from components.recoveries import declare_identity_import, declare_restore
 from components.recovery_plan import RecoveryPlan
@@ -34,7 +34,6 @@ def declare_stack(spec: EnvironmentSpec, findings: Sequence[Finding], lookup: Cl
 
     Raises CatalyxDrError, before anything is declared, when the stack or a recovery cannot be as asked for.
     """
-    check_shared_buckets(spec.validators)
     known = look_up(spec, lookup)
     for finding in findings:
         if finding.validator is None:

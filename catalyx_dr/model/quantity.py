@@ -17,6 +17,7 @@ _MULTIPLIERS: dict[str, int | Decimal] = {"": 1, **_BINARY, **_DECIMAL, **_FRACT
 _PATTERN = r"^\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3}|Ki|Mi|Gi|Ti|Pi|Ei|[kMGTPEmun])?$"
 _GRAMMAR = re.compile(_PATTERN)
 _LARGEST = 2**63 - 1
+_LONGEST_EXACT = 10_000
 
 
 @dataclass(frozen=True, order=True)
@@ -53,6 +54,18 @@ class Quantity:
             if self.bytes and self.bytes % multiplier == 0:
                 return f"{self.bytes // multiplier}{suffix}"
         return str(self.bytes)
+
+    @property
+    def words(self) -> str:
+        """For people: exactly where four digits are enough (`1536 GiB`), else to a tenth of its unit (`22.3 TiB`)."""
+        for suffix, multiplier in reversed(_BINARY.items()):
+            whole, rest = divmod(self.bytes, multiplier)
+            if whole and not rest and whole < _LONGEST_EXACT:
+                return f"{whole} {suffix}B"
+        for suffix, multiplier in reversed(_BINARY.items()):
+            if self.bytes >= multiplier:
+                return f"{self.bytes / multiplier:.1f}".removesuffix(".0") + f" {suffix}B"
+        return f"{self.bytes} bytes"
 
     def __add__(self, other: Self) -> "Quantity":
         return Quantity(self.bytes + other.bytes)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from catalyx_dr.model.duration import Duration, PositiveDuration
+from catalyx_dr.model.duration import Duration, PositiveDuration, format_duration
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.schedule import Schedule, check_cron, check_time_zone
 from catalyx_dr.model.spec import Flag, KubernetesName, SecretKey, Spec, WholeNumber
@@ -165,6 +165,9 @@ class ObjectLock(Spec):
 
     mode: Literal["governance", "compliance"] = "governance"
     retention: PositiveDuration
+
+    def __str__(self) -> str:
+        return f"{self.mode} {format_duration(self.retention)}"
 
 
 class BucketCredentials(Spec):

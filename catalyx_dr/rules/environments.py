@@ -36,6 +36,8 @@ DUMP_DEADLINE = timedelta(hours=1)
 # Reading everything gently, or restoring everything, may take a night.
 PROOF_DEADLINE = timedelta(hours=12)
 _REQUESTS = ("restore", "identityImport")
+# They say what and where something is; nobody overrides an environment with them.
+_FACTS = ("provider", "region", "prefix", "encrypted_at_rest")
 
 # Frequencies and numbers are the vendor's; critical adds Canton's "at least every 4 hours" and the vendor's 30+ dumps.
 DEFAULTS: Mapping[Environment, Defaults] = {
@@ -233,6 +235,8 @@ def _differences(part: BaseModel, defaults: Mapping[str, Any], path: str) -> Ite
     for name, field in type(part).model_fields.items():
         alias = field.alias or name
         value = getattr(part, name)
+        if name in _FACTS:
+            continue
         if isinstance(value, BaseModel):
             yield from _differences(value, defaults.get(alias, {}), f"{path}.{alias}")
             continue

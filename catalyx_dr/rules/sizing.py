@@ -99,17 +99,24 @@ def _runs_within(length: timedelta | None, schedule: CaptureSchedule) -> int:
 
 @dataclass(frozen=True)
 class Growth:
-    """What a volume becomes; `explanation` says what people expect to read."""
+    """What becomes of a volume: `size` is what it is then."""
 
-    size: Quantity
-    grows: bool
-    explanation: str
+    current: Quantity
+    wanted: Quantity
+
+    @property
+    def size(self) -> Quantity:
+        """Never below what it is."""
+        return max(self.current, self.wanted)
+
+    def __str__(self) -> str:
+        if self.wanted > self.current:
+            return f"{self.current.words} -> {self.wanted.words}"
+        if self.wanted == self.current:
+            return f"stays {self.current.words}"
+        return f"stays {self.current.words} ({self.wanted.words} would be enough, but a volume never shrinks)"
 
 
 def grown(current: Quantity, wanted: Quantity) -> Growth:
     """Grow only: Kubernetes cannot shrink a volume, so that a smaller wish leaves it as it is (vendor guide)."""
-    if wanted > current:
-        return Growth(wanted, True, f"grows from {current} to {wanted}")
-    if wanted == current:
-        return Growth(current, False, f"stays {current}")
-    return Growth(current, False, f"stays {current}: {wanted} would be enough, but a volume never shrinks")
+    return Growth(current, wanted)

@@ -4,9 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from catalyx_dr.model.errors import SpecError
-from components.aws_bucket import tls_only, whole_days
-from components.backup_bucket import check_shared_buckets
+from catalyx_dr.rules.buckets import whole_days
+from components.aws_bucket import tls_only
 from tests.components.rendering import one, rendered, rendered_stack
 from tests.components.specs import VALIDATOR, stack_spec
 
@@ -62,14 +61,6 @@ def test_existing_bucket_is_only_named() -> None:
     validator["backup"]["bucket"] |= {"provider": "existing"}
     resources = rendered(stack_spec(validators=[validator]))
     assert not [resource for resource in resources if resource.type.endswith((":EnsuredBucket", ":Bucket"))]
-
-
-def test_one_bucket_declared_in_two_ways_is_refused_with_its_path() -> None:
-    other = deepcopy(VALIDATOR) | {"name": "other", "namespace": "other", "partyHint": "o-v-1", "nodeIdentifier": "o"}
-    other["backup"]["bucket"]["region"] = "eu-central-1"
-    spec = stack_spec(validators=[VALIDATOR, other])
-    with pytest.raises(SpecError, match=r"validators\[1\]\.backup\.bucket: .*validators\[0\] \(region\)"):
-        check_shared_buckets(spec.validators)
 
 
 def test_locks_count_in_whole_days() -> None:

@@ -27,7 +27,8 @@ def volume_survives(before: EnvironmentSpec, after: Stack) -> Iterator[Found]:
         if old_volume is None or new is None:
             continue
         if new_volume is None:
-            what, remedy = "DELETES the backup volume: data loss", "keep backup.volume"
+            what = "LEAVES the backup volume behind: the claim stays, but no job and no recovery uses its sets"
+            remedy = "keep backup.volume"
         elif new.namespace != old.namespace:
             what, remedy = (
                 f"REPLACES the backup volume ({old.namespace} -> {new.namespace}): data loss",

@@ -33,9 +33,13 @@ def secrets_present(stack: Stack, facts: ClusterFacts) -> Iterator[Found]:
     """Report Secrets, or keys of them, that are named and absent."""
     for path, validator in stack.validators():
         present = facts.secrets.get(validator.namespace)
+        absent: set[str] = set()
         for place, name, key in named_secrets(validator) if present is not None else ():
             keys = (present or {}).get(name)
+            if keys is None and name in absent:
+                continue
             if keys is None:
+                absent.add(name)
                 reason = f"Secret {name!r} is not in namespace {validator.namespace}"
             elif key not in keys:
                 reason = f"Secret {name!r} has no key {key!r}; it has {', '.join(sorted(keys)) or 'none'}"

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterator
 
-from catalyx_dr.model.validator_spec import DatabaseRole, ValidatorSpec
+from pydantic.alias_generators import to_camel
+
+from catalyx_dr.model.validator_spec import BackupBucket, DatabaseRole, ValidatorSpec
+from catalyx_dr.rules.buckets import DECLARATION
 from catalyx_dr.rules.policy.finding import Found, Severity, Stack, rule
 
 
@@ -51,6 +54,35 @@ def own_workloads(stack: Stack) -> Iterator[Found]:
     )
 
 
+@rule(
+    "DR073",
+    "Validators that share a bucket declare it alike",
+    severity="error",
+    why="One bucket has one place, one lock and one key. Declared in two ways, one of the two does not hold: a lock "
+    "that a stack file promises is not there.",
+    source="design of this project: one bucket, a prefix for each validator",
+)
+def one_declaration(stack: Stack) -> Iterator[Found]:
+    """Report buckets that two validators declare in different ways."""
+    first: dict[str, tuple[str, BackupBucket]] = {}
+    for path, validator in stack.validators():
+        bucket = validator.backup.bucket if validator.backup else None
+        if bucket is None:
+            continue
+        owner, known = first.setdefault(bucket.name, (path, bucket))
+        for name in DECLARATION:
+            if getattr(bucket, name) != getattr(known, name):
+                alias = to_camel(name)
+                yield Found(
+                    Severity.ERROR,
+                    f"{path}.backup.bucket.{alias}",
+                    validator.name,
+                    f"{alias} of bucket {bucket.name!r} is {getattr(bucket, name) or 'absent'}, but "
+                    f"{getattr(known, name) or 'absent'} in '{owner}.backup.bucket'",
+                    "give both the same, or name another bucket",
+                )
+
+
 def _databases(validator: ValidatorSpec) -> tuple[str, ...]:
     addresses = []
     for role in DatabaseRole:
@@ -78,4 +110,4 @@ def _shared(
             owners.setdefault(name, validator.name)
 
 
-RULES = (own_databases, own_identity, own_workloads)
+RULES = (own_databases, own_identity, own_workloads, one_declaration)

@@ -20,7 +20,7 @@ from catalyx_dr.rules.policy import (
 )
 from catalyx_dr.rules.policy.changes import CHANGE_RULES
 from catalyx_dr.rules.policy.cluster_facts import CLUSTER_RULES, ClusterFacts
-from catalyx_dr.rules.policy.finding import Finding, RuleText, Severity, Stack, finding
+from catalyx_dr.rules.policy.finding import Finding, Found, RuleText, Severity, Stack, finding
 from catalyx_dr.rules.policy.waivers import UNUSED, unused, waived
 
 RULES = tuple(
@@ -73,6 +73,12 @@ def cluster_findings(spec: EnvironmentSpec, facts: ClusterFacts, now: datetime |
     stack = Stack(spec, now or datetime.now(UTC))
     found = (finding(rule.text, one) for rule in CLUSTER_RULES for one in rule.check(stack, facts))
     return _ordered(waived(found, spec))
+
+
+def findings_of(found: Iterable[tuple[str, Found]], spec: EnvironmentSpec) -> tuple[Finding, ...]:
+    """Findings that were made elsewhere, each by the id of its rule; waived and raised as `spec` says."""
+    texts = {text.id: text for text in rule_texts()}
+    return _ordered(waived((finding(texts[rule_id], one) for rule_id, one in found), spec))
 
 
 def errors(found: Iterable[Finding]) -> Iterator[Finding]:

@@ -1,0 +1,142 @@
+"""A Pulumi project's stack files, read as the engine reads them, without opening what is encrypted in them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from catalyx_dr.model.errors import MissingError, SpecError
+
+_PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
+
+
+@dataclass(frozen=True)
+class StackFile:
+    """`settings`: the project's own keys without its name; `cluster`: keys of `kubernetes:` in clear."""
+
+    settings: Mapping[str, Any]
+    cluster: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StackProject:
+    """A folder with Pulumi.yaml: the project's name, defaults of its settings, and where its stack files are."""
+
+    folder: Path
+    name: str
+    defaults: Mapping[str, Any]
+    stacks: Path
+
+    @classmethod
+    def around(cls, folder: Path) -> "StackProject":
+        """The project of `folder`, or of the nearest folder above it; raises MissingError when there is none."""
+        start = folder.resolve()
+        for candidate in (start, *start.parents):
+            for name in _PROJECT_FILES:
+                if (candidate / name).is_file():
+                    return cls._read(candidate, candidate / name)
+        raise MissingError(f"{folder} is in no Pulumi project: there is no Pulumi.yaml in it or above it; go there")
+
+    @classmethod
+    def _read(cls, folder: Path, path: Path) -> "StackProject":
+        document = _mapping(read_yaml(path.read_text(encoding="utf-8"), path.name), path.name)
+        name = str(document.get("name", ""))
+        defaults = {}
+        for key, declared in (document.get("config") or {}).items():
+            own = str(key).removeprefix(f"{name}:")
+            for source in ("default", "value"):
+                if ":" not in own and isinstance(declared, Mapping) and source in declared:
+                    defaults[own] = declared[source]
+        return cls(folder, name, defaults, folder / str(document.get("stackConfigDir", "")))
+
+    def path(self, stack: str) -> Path:
+        """File of `stack`: a name (`prod`, `organization/prod`), or the file itself."""
+        if stack.endswith((".yaml", ".yml")):
+            return Path(stack).resolve()
+        return self.stacks / f"Pulumi.{stack.rpartition('/')[2]}.yaml"
+
+    def read(self, stack: str) -> StackFile:
+        """Stack file as it lies there; raises MissingError, or SpecError for what is no stack file."""
+        path = self.path(stack)
+        if not path.is_file():
+            names = sorted(one.name.split(".")[1] for one in self.stacks.glob("Pulumi.*.yaml"))
+            raise MissingError(
+                f"there is no stack {stack!r}: {path} is missing; its folder has {', '.join(names) or 'none'}"
+            )
+        return self.parse(path.read_text(encoding="utf-8"), path.name)
+
+    def parse(self, text: str, name: str) -> StackFile:
+        """Stack file from its text; `name` is for errors."""
+        config = _mapping(read_yaml(text, name), name).get("config") or {}
+        if not isinstance(config, Mapping):
+            raise SpecError(f"config: found no mapping; allowed: keys such as {self.name}:agent")
+        own = f"{self.name}:"
+        settings = {str(key).removeprefix(own): value for key, value in config.items() if str(key).startswith(own)}
+        prefix = "kubernetes:"
+        cluster = {
+            str(key).removeprefix(prefix): value
+            for key, value in config.items()
+            if str(key).startswith(prefix) and isinstance(value, str)
+        }
+        return StackFile({**self.defaults, **settings}, cluster)
+
+
+def read_yaml(text: str, name: str) -> Any:
+    """Read YAML as the engine does: `yes` is a text, a key written twice is refused; raises SpecError."""
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader with other scalars
+    except yaml.MarkedYAMLError as error:
+        place = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise SpecError(f"{name}: {place}{error.problem or 'is no YAML'}") from None
+    except (yaml.YAMLError, ValueError):
+        raise SpecError(f"{name}: is no YAML") from None
+
+
+def _mapping(document: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(document, Mapping):
+        raise SpecError(f"{name}: found no mapping; allowed: a YAML file with keys such as config")
+    return document
+
+
+class _Loader(yaml.SafeLoader):
+    """Scalars of YAML 1.2 with the integers of 1.1, which is what the engine's own library reads."""
+
+    yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012 - declared so by the library
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a key that is written twice; one of a merged mapping gives way silently."""
+        seen: dict[str, int] = {}
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge" or not isinstance(key, yaml.ScalarNode):
+                continue
+            line = key.start_mark.line + 1
+            if key.value in seen:
+                problem = f"key {key.value!r} is written twice, first in line {seen[key.value]}"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen[key.value] = line
+        return super().construct_mapping(node, deep)
+
+
+def _integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    text = loader.construct_scalar(node).replace("_", "")
+    octal = re.fullmatch(r"([-+]?)0([0-7]+)", text)
+    return int(f"{octal[1]}0o{octal[2]}" if octal else text, 0)
+
+
+def _float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
+    return float(loader.construct_scalar(node))
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[1-9][0-9_]*|0)", "-+0123456789"),
+    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", "-+.0123456789"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("merge", r"<<", "<"),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
+_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
+_Loader.add_constructor("tag:yaml.org,2002:float", _float)

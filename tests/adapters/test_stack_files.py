@@ -1,0 +1,83 @@
+"""Stack files are read as the engine reads them; what it does with each scalar was seen with Pulumi 3.259."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalyx_dr.adapters.stack_files import StackProject, read_yaml
+from catalyx_dr.model.errors import SpecError
+
+PROJECT = """
+name: backups
+config:
+  environment: {type: string, default: staging}
+  backups:raised: {default: [DR010]}
+  kubernetes:context: {value: elsewhere}
+"""
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("yes", "yes"),
+        ("no", "no"),
+        ("on", "on"),
+        ("y", "y"),
+        ("True", True),
+        ("false", False),
+        ("010", 8),
+        ("0o17", 15),
+        ("0x1f", 31),
+        ("0b11", 3),
+        ("1_000", 1000),
+        ("1:30", "1:30"),
+        ("1e3", 1000),
+        ("12.0", 12),
+        (".5", 0.5),
+        ("~", None),
+        ("20261124t060000z", "20261124t060000z"),
+        ('"7"', "7"),
+        ("-3", -3),
+        ("4h", "4h"),
+        ("10Gi", "10Gi"),
+        ("0", 0),
+    ],
+)
+def test_scalars_are_what_the_engine_takes_them_for(written: str, read: Any) -> None:
+    found = read_yaml(f"a: {written}", "x")["a"]
+    assert (found, isinstance(found, bool)) == (read, isinstance(read, bool))
+
+
+def test_anchors_and_merges_are_followed() -> None:
+    found = read_yaml("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\nc: *a", "x")
+    assert found == {"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}, "c": {"x": 1, "y": 2}}
+
+
+def test_key_written_twice_is_refused_as_the_engine_does() -> None:
+    with pytest.raises(SpecError, match=r"stack\.yaml: line 3: key 'a' is written twice, first in line 1"):
+        read_yaml("a: 1\nb: 2\na: 3\n", "stack.yaml")
+
+
+@pytest.mark.parametrize("text", ["a: [", "\tb: 1", "a: *nowhere", "a: !!python/name:os.system x", "a: \x00"])
+def test_what_is_no_yaml_is_refused(text: str) -> None:
+    with pytest.raises(SpecError, match=r"stack\.yaml: "):
+        read_yaml(text, "stack.yaml")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "config: [1]", "text"])
+def test_what_is_no_stack_file_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "Pulumi.yaml").write_text(PROJECT)
+    with pytest.raises(SpecError, match="found no mapping"):
+        StackProject.around(tmp_path).parse(text, "Pulumi.dev.yaml")
+
+
+def test_defaults_of_the_project_are_filled_in(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text(PROJECT)
+    (tmp_path / "inner").mkdir()
+    project = StackProject.around(tmp_path / "inner")
+    document = {"config": {"backups:raised": [], "other:key": 1, "kubernetes:kubeconfig": {"secure": "v1:x"}}}
+    file = project.parse(json.dumps(document), "Pulumi.dev.yaml")
+    assert file.settings == {"environment": "staging", "raised": []}
+    assert file.cluster == {}
