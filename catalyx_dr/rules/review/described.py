@@ -1,5 +1,7 @@
 """Blocks of a validator in one line each: volume, bucket, schedules, keys."""
 
+from collections.abc import Iterator
+
 from pydantic import BaseModel
 
 from catalyx_dr.model.validator_spec import (
@@ -11,10 +13,12 @@ from catalyx_dr.model.validator_spec import (
     IdentityDumps,
     ObjectLock,
     Retention,
+    RunSchedule,
     ValidatorSpec,
 )
 from catalyx_dr.rules.review.words import code, length
 
+_RUNS = {"backup": "database backup", "identity_dump": "identity dump"}
 _PERIODS = (("daily", "day"), ("weekly", "week"), ("monthly", "month"), ("yearly", "year"))
 
 
@@ -35,16 +39,31 @@ def described(block: BaseModel) -> str:
             return f"{block.mode} lock of {length(block.retention)}"
         case Retention():
             return kept(block)
+        case RunSchedule():
+            return schedule(block)
         case Encryption():
             return f"{len(block.recipients)} keys: {', '.join(map(recipient, block.recipients))}"
         case _:
             return "declared"
 
 
-def schedule(block: CaptureSchedule) -> str:
+def schedules(validator: ValidatorSpec) -> Iterator[tuple[str, RunSchedule]]:
+    """Everything of a validator that runs by a clock, with its name."""
+    for name, field in type(validator).model_fields.items():
+        block = getattr(validator, name)
+        if isinstance(block, RunSchedule):
+            yield _RUNS.get(name, field.alias or name), block
+
+
+def recovery_point(block: RunSchedule | None) -> str:
+    """Recovery point of a schedule of captures."""
+    return length(block.recovery_point) if isinstance(block, CaptureSchedule) and block.recovery_point else "none"
+
+
+def schedule(block: RunSchedule) -> str:
     """Expression, zone and recovery point."""
     zone = "" if block.time_zone in ("Etc/UTC", "UTC") else f" {block.time_zone}"
-    point = f", recovery point {length(block.recovery_point)}" if block.recovery_point else ""
+    point = f", recovery point {recovery_point(block)}" if isinstance(block, CaptureSchedule) else ""
     return f"{code(block.cron + zone)}{point}{', SUSPENDED' if block.suspend else ''}"
 
 
@@ -63,7 +82,6 @@ def recipient(key: str) -> str:
 
 def protection(validator: ValidatorSpec) -> list[str]:
     """Both halves of a validator and who can open its copies."""
-    halves = (("database backups", validator.backup), ("identity dumps", validator.identity_dump))
-    lines = [f"{name}: {described(half) if half else 'NONE'}" for name, half in halves]
+    lines = [f"{name}: {described(block)}" for name, block in schedules(validator)]
     keys = described(validator.encryption) if validator.encryption else "everybody: they are not encrypted"
     return [*lines, f"copies in the bucket can be opened by {keys}"]

@@ -59,6 +59,8 @@ WORDS: Mapping[str, str] = {
     "identityDump.timeZone": "time zone of identity dumps",
     "identityDump.suspend": "identity dumps are suspended",
     "identityDump.deadline": "an identity dump may take",
+    "verification": "verification of what was captured",
+    "verification.cron": "what was captured is verified",
     "encryption": "keys that open the copies",
     "encryption.recipients": "keys that open the copies",
     "databases.validatorApp.name": "the validator app's database",

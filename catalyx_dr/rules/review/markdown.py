@@ -4,14 +4,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from catalyx_dr.model.quantity import Quantity
-from catalyx_dr.model.validator_spec import CaptureSchedule
+from catalyx_dr.model.validator_spec import RunSchedule
 from catalyx_dr.rules.environments import overrides
 from catalyx_dr.rules.policy.finding import Finding, Severity
+from catalyx_dr.rules.review.described import recovery_point, schedules
 from catalyx_dr.rules.review.recoveries import recoveries
 from catalyx_dr.rules.review.stack_changes import stack_changes
 from catalyx_dr.rules.review.stack_review import Review
 from catalyx_dr.rules.review.stored_bytes import bucket_bytes, sizing, volume_bytes
-from catalyx_dr.rules.review.words import code, length, prose
+from catalyx_dr.rules.review.words import code, prose
 from catalyx_dr.rules.sizing import grown
 
 # A comment of a pull request holds 65,536 characters.
@@ -147,30 +148,20 @@ def _cost(review: Review) -> Iterator[str]:
 
 
 def _next_runs(review: Review) -> Iterator[str]:
-    rows = []
-    for validator in review.spec.validators:
-        halves: tuple[tuple[str, CaptureSchedule | None], ...] = (
-            ("database backup", validator.backup),
-            ("identity dump", validator.identity_dump),
-        )
-        rows += [
-            (code(validator.name), name, code(half.cron), _runs(half, review.now), _point(half))
-            for name, half in halves
-            if half is not None
-        ]
+    rows = [
+        (code(validator.name), name, code(block.cron), _coming(block, review.now), recovery_point(block))
+        for validator in review.spec.validators
+        for name, block in schedules(validator)
+    ]
     yield from ("### Next runs", "")
     yield from _table(("validator", "what", "schedule", "next run (UTC)", "recovery point"), rows)
 
 
-def _runs(half: CaptureSchedule, now: datetime) -> str:
-    if half.suspend:
+def _coming(block: RunSchedule, now: datetime) -> str:
+    if block.suspend:
         return "suspended"
-    coming = half.schedule.next_run(now)
+    coming = block.schedule.next_run(now)
     return f"{coming.astimezone(UTC):%Y-%m-%d %H:%M}" if coming else "never"
-
-
-def _point(half: CaptureSchedule) -> str:
-    return length(half.recovery_point) if half.recovery_point else "none"
 
 
 def _section(title: str, lines: Iterable[str]) -> Iterator[str]:

@@ -7,10 +7,10 @@ from datetime import datetime
 from catalyx_dr.model.environment_spec import EnvironmentSpec
 from catalyx_dr.model.validator_spec import CaptureSchedule, ValidatorSpec
 from catalyx_dr.rules.policy.finding import Finding, Severity
-from catalyx_dr.rules.review.described import protection
+from catalyx_dr.rules.review.described import protection, recovery_point
 from catalyx_dr.rules.review.field_changes import field_changes
 from catalyx_dr.rules.review.stored_bytes import bucket_bytes, sizing, volume_bytes
-from catalyx_dr.rules.review.words import arrow, code, length, prose
+from catalyx_dr.rules.review.words import arrow, code, prose
 from catalyx_dr.rules.sizing import grown
 
 # Told as sizes and recovery points, or in a section of their own.
@@ -74,13 +74,9 @@ def _recovery_points(old: ValidatorSpec, new: ValidatorSpec) -> Iterator[str]:
         ("recovery point of the identity", old.identity_dump, new.identity_dump),
     )
     for words, half_before, half_after in halves:
-        before, after = (_point(half) for half in (half_before, half_after))
+        before, after = (recovery_point(half) for half in (half_before, half_after))
         if before != after:
             yield f"{words} {arrow(before, after)}"
-
-
-def _point(half: CaptureSchedule | None) -> str:
-    return length(half.recovery_point) if half and half.recovery_point else "none"
 
 
 def _sizes(old: ValidatorSpec, new: ValidatorSpec, now: datetime) -> Iterator[str]:
