@@ -36,7 +36,14 @@ class BackupVolume(pulumi.ComponentResource):
     def __init__(self, name: str, args: BackupVolumeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("catalyx-dr:backup:BackupVolume", name, None, opts)
         sizing = backup_volume_size(args.backup, args.validator.databases)
-        size = sizing.size if args.present is None else grown(args.present, sizing.size).size
+        size = sizing.size
+        if args.present is not None:
+            growth = grown(args.present, sizing.size)
+            size = growth.size
+            if size > sizing.size:
+                pulumi.log.info(f"the volume {growth.explanation}", resource=self)
+            elif growth.grows:
+                pulumi.log.info(f"the volume {growth.explanation} with the next backup", resource=self)
         names = ObjectNames.of(args.validator)
         self.claim = PersistentVolumeClaim(
             names.volume_claim,

@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from catalyx_dr.adapters.backup_claims import ClusterClaim
 from catalyx_dr.adapters.cluster import Cluster, connect
 from catalyx_dr.adapters.records import ClusterRecords
 from catalyx_dr.model.errors import SpecError
+from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.dump_identities import dump_identities
@@ -43,7 +45,8 @@ def register(app: typer.Typer) -> None:
 def backup(spec: SpecFile = _SPEC_PATH) -> None:
     """Capture both databases in order, prove, publish, export, prune."""
     validator, cluster = _read(spec)
-    back_up(validator, _surroundings(cluster))
+    claim = ClusterClaim(cluster, ObjectNames.of(validator).volume_claim)
+    back_up(validator, _surroundings(cluster), claim)
 
 
 def dump(spec: SpecFile = _SPEC_PATH) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalyx_dr import __version__
+from catalyx_dr.adapters.backup_claims import BackupClaim
 from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.encryption import check_recipients
@@ -20,12 +21,16 @@ from catalyx_dr.operations.capture import Dumped, Source, dump, look_at, proven
 from catalyx_dr.operations.export import export
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.surroundings import Surroundings
+from catalyx_dr.operations.volume_room import make_room
 from catalyx_dr.rules.capture_order import check_order
 from catalyx_dr.rules.set_size import expected_set_bytes
+from catalyx_dr.rules.volume_growth import Measured
 
 
-def back_up(spec: ValidatorSpec, surroundings: Surroundings) -> Record:
+def back_up(spec: ValidatorSpec, surroundings: Surroundings, claim: BackupClaim | None = None) -> Record:
     """Take one set. It is published whole, in order and proven, or not at all; earlier sets stay.
+
+    `claim` is the volume's, which grows first when the set or the rule of its size want it.
 
     Raises RefusedError before anything is written, for example while another run goes on; UnprovenError,
     UnreachableError or CatalyxDrError after, with the phase in the record.
@@ -41,7 +46,7 @@ def back_up(spec: ValidatorSpec, surroundings: Surroundings) -> Record:
             reporting(RecordKind.BACKUP_SET, set_id, spec.name, surroundings.records, surroundings.now) as progress,
             disk_explained(work.root),
         ):
-            return _Run(spec, spec.backup, surroundings, progress, work, set_id).take()
+            return _Run(spec, spec.backup, surroundings, progress, work, set_id, claim).take()
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class _Run:
     progress: Progress
     work: VolumeStore
     set_id: str
+    claim: BackupClaim | None
 
     def take(self) -> Record:
         """Go through all phases."""
@@ -59,7 +65,7 @@ class _Run:
         bucket = self._bucket()
         sources = [look_at(self.spec, role, self.surroundings) for role in DatabaseRole]
         self._clean(bucket)
-        self._check_space(sources)
+        attention = self._make_room(sources)
         with self._in_flight() as folder:
             manifest = self._capture(sources, folder)
             if self.backup.volume:
@@ -71,7 +77,7 @@ class _Run:
                 self._export(bucket, manifest, folder)
         self.progress.phase("remove by retention", 96)
         faults = prune(self.spec, self.backup, self.surroundings, self.work, bucket, self.progress)
-        return self._complete(manifest, faults)
+        return self._complete(manifest, [*attention, *faults])
 
     def _bucket(self) -> BucketSets | None:
         if self.backup.bucket is None:
@@ -94,15 +100,12 @@ class _Run:
         for name in left:
             self.progress.note(f"removed {name}, which an unfinished run left")
 
-    def _check_space(self, sources: list[Source]) -> None:
+    def _make_room(self, sources: list[Source]) -> list[str]:
+        databases = sum(source.bytes for source in sources)
         earlier = self.work.published()
-        expected = expected_set_bytes(sum(source.bytes for source in sources), earlier[0] if earlier else None)
-        free = self.work.free_bytes()
-        if free < expected:
-            raise RefusedError(
-                f"{self.work.root} has {free} bytes free, and this set is expected to take {expected}; "
-                "enlarge the volume (more headroom or a higher limit) or keep fewer sets"
-            )
+        expected = expected_set_bytes(databases, earlier[0] if earlier else None)
+        measured = Measured(databases, self.work.free_bytes(), expected)
+        return make_room(self.spec, self.backup, self.claim, self.work, measured, self.progress)
 
     @contextmanager
     def _in_flight(self) -> Iterator[Path]:

@@ -49,6 +49,23 @@ def test_volume_that_grew_is_adopted_as_it_is(monkeypatch: pytest.MonkeyPatch) -
     assert claim.inputs["spec"]["resources"]["requests"] == {"storage": "40Gi"}
 
 
+@pytest.mark.parametrize(
+    ("present", "said"),
+    [
+        ("40Gi", "the volume stays 40Gi: 18Gi would be enough, but a volume never shrinks"),
+        ("12Gi", "the volume grows from 12Gi to 18Gi with the next backup"),
+    ],
+)
+def test_what_becomes_of_a_volume_that_is_there_is_said(
+    present: str, said: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    lookup = ClusterLookup(ClusterAccess(), preview=True, now=NOW)
+    monkeypatch.setattr(lookup, "volume_sizes", lambda specs: {"acme": Quantity.parse(present)})
+    caplog.set_level("INFO")
+    rendered(stack_spec(), lookup)
+    assert said in [record.message for record in caplog.records]
+
+
 @pytest.mark.filterwarnings("ignore:.*has been deprecated in favor of:DeprecationWarning")
 def test_bucket_and_volume_are_protected_in_production() -> None:
     resources = rendered_stack("prod")
