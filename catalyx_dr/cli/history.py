@@ -1,18 +1,25 @@
 """`catalyx-dr history`: what was captured and recovered, when, how large, and whether it is proven."""
 
 import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.filesize import decimal
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from catalyx_dr.adapters.cluster import connect
+from catalyx_dr.adapters.declared_validators import check_namespace
 from catalyx_dr.adapters.records import ClusterRecords
-from catalyx_dr.cli.options import Context, Kubeconfig, Namespace, Validator
-from catalyx_dr.model.duration import format_duration
-from catalyx_dr.model.record import Record, RecordKind
+from catalyx_dr.cli.options import AsJson, Context, Kubeconfig, Namespace, Validator
+from catalyx_dr.cli.words import one_line, short_kind, size, state, utc
+from catalyx_dr.model.duration import format_age
+from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+
+_CAPTURES = (RecordKind.BACKUP_SET, RecordKind.IDENTITY_DUMP)
 
 
 def register(app: typer.Typer) -> None:
@@ -24,34 +31,65 @@ def history(
     namespace: Namespace,
     validator: Validator = None,
     kind: Annotated[RecordKind | None, typer.Option(help="Only this kind")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Records as a JSON array")] = False,
+    as_json: AsJson = False,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
-    """List backup sets, identity dumps and recoveries, newest first."""
-    records = ClusterRecords(connect(namespace, kubeconfig, context)).list(validator, kind)
+    """List backup sets, identity dumps and recoveries, newest first; times are UTC."""
+    cluster = connect(namespace, kubeconfig, context)
+    records = ClusterRecords(cluster).list(validator, kind)
+    if not records:
+        check_namespace(cluster)
     if as_json:
         documents = [record.model_dump(mode="json", by_alias=True) for record in records]
         print(json.dumps(documents, indent=2))  # noqa: T201
-        return
-    Console().print(_table(records))
+    elif records:
+        show(Console(), records, datetime.now(UTC))
+    else:
+        what = " ".join(word for word in (kind, f"of {validator}" if validator else None) if word) or "nothing"
+        print(f"No records ({what}) in namespace {namespace} yet; `catalyx-dr run backup` makes one.")  # noqa: T201
 
 
-def _table(records: list[Record]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in ("KIND", "VALIDATOR", "ID", "STARTED (UTC)", "TOOK", "SIZE", "STATUS", "WHERE", "MESSAGE"):
-        table.add_column(column, overflow="fold")
+def show(console: Console, records: Sequence[Record], now: datetime) -> None:
+    """Print a table that fits 80 columns, then what has to be said of single runs."""
+    validators = sorted({record.validator for record in records})
+    for name in validators:
+        mine = [record for record in records if record.validator == name]
+        if len(validators) > 1:
+            console.print(Text(f"\n{name}", style="bold"))
+        console.print(_table(mine, now))
+        for record in filter(_has_more_to_say, mine):
+            console.print(Text(f"\n{record.identifier} ({short_kind(record.kind)}), {_beginning(record)}:"))
+            console.print(Padding(Text(one_line(record.message) or record.phase), (0, 0, 0, 2)))
+
+
+def _table(records: Sequence[Record], now: datetime) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    # The id is what people copy; only request ids of people's own are longer and may be folded.
+    table.add_column("ID", overflow="fold", min_width=16)
+    for heading in ("KIND", "TIME (UTC)", "AGE", "SIZE", "STATUS"):
+        table.add_column(heading, no_wrap=True, justify="right" if heading in ("AGE", "SIZE") else "left")
+    table.add_column("WHERE", min_width=7)
     for record in records:
-        status = str(record.status) if record.finished else f"{record.status} {record.percent} % {record.phase}"
         table.add_row(
-            record.kind,
-            record.validator,
             record.identifier,
-            record.started.strftime("%Y-%m-%d %H:%M:%S"),
-            format_duration(record.took) if record.took else "",
-            decimal(record.bytes) if record.bytes else "",
-            status,
-            ", ".join(record.locations),
-            record.message,
+            short_kind(record.kind),
+            utc(record.started),
+            format_age(now - record.started),
+            size(record.bytes),
+            state(record),
+            " ".join(record.locations),
         )
     return table
+
+
+def _has_more_to_say(record: Record) -> bool:
+    """Proven captures speak for themselves; failures, recoveries, and what needs attention do not."""
+    routine = record.kind in _CAPTURES and record.status is RecordStatus.COMPLETED
+    return not routine or "attention:" in record.message
+
+
+def _beginning(record: Record) -> str:
+    if record.status is RecordStatus.FAILED:
+        return f"failed in phase {record.phase!r}"
+    return "running" if record.status is RecordStatus.RUNNING else "completed"

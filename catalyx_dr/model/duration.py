@@ -33,6 +33,15 @@ def format_duration(length: timedelta) -> str:
     return "".join(parts) or "0s"
 
 
+def format_age(length: timedelta) -> str:
+    """Write `length` in its two largest units, as an age is read: `3d4h`, `12m`; seconds only below a minute."""
+    seconds = max(int(length.total_seconds()), 0)
+    for size, smaller in ((86_400, 3_600), (3_600, 60), (60, 60)):
+        if seconds >= size:
+            return format_duration(timedelta(seconds=seconds - seconds % smaller))
+    return f"{seconds}s"
+
+
 def _read(value: object) -> timedelta:
     if isinstance(value, timedelta):
         return value

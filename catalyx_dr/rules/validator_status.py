@@ -1,0 +1,164 @@
+"""How a validator stands: its newest proven captures against what was promised, what runs, what failed."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.model.validator_spec import CaptureSchedule, ValidatorSpec
+from catalyx_dr.rules.schedule_facts import ScheduleFacts
+
+_FAILURES_SHOWN = 3
+# Below this a guess from the elapsed time is worth nothing.
+_TELLING_PERCENT = 10
+
+
+@dataclass(frozen=True)
+class HalfStatus:
+    """One of the two halves of a recovery; `promised` is its recovery point.
+
+    `missed`: nothing proven is young enough, and there was time enough since the schedule was made.
+    """
+
+    kind: RecordKind
+    newest: Record | None
+    age: timedelta | None
+    promised: timedelta | None
+    missed: bool
+    schedule: ScheduleFacts | None
+    next_runs: tuple[datetime, ...]
+
+
+@dataclass(frozen=True)
+class RunningStatus:
+    """An operation that goes on; `expected_end` by its share done, else by the run before; None when nobody knows.
+
+    `overdue`: it goes on beyond the deadline that ends its Job, so it was killed without a word.
+    """
+
+    record: Record
+    so_far: timedelta
+    expected_end: datetime | None
+    overdue: bool
+
+
+@dataclass(frozen=True)
+class FailureStatus:
+    """A run that failed; `mended`: one of its kind succeeded since."""
+
+    record: Record
+    ago: timedelta
+    mended: bool
+
+
+@dataclass(frozen=True)
+class ValidatorStatus:
+    """A whole validator at one moment."""
+
+    validator: str
+    namespace: str
+    now: datetime
+    halves: tuple[HalfStatus, ...]
+    running: tuple[RunningStatus, ...]
+    failures: tuple[FailureStatus, ...]
+
+    @property
+    def missed(self) -> bool:
+        """Tell whether a promised recovery point is missed."""
+        return any(half.missed for half in self.halves)
+
+
+def status_of(
+    spec: ValidatorSpec, schedules: Iterable[ScheduleFacts], records: Sequence[Record], now: datetime
+) -> ValidatorStatus:
+    """Status from the CronJobs and the records (newest first) of the validator's namespace."""
+    found = {schedule.name: schedule for schedule in schedules}
+    mine = [record for record in records if record.validator == spec.name]
+    declared = (
+        (RecordKind.BACKUP_SET, spec.backup, f"{spec.name}-backup"),
+        (RecordKind.IDENTITY_DUMP, spec.identity_dump, f"{spec.name}-identity-dump"),
+    )
+    return ValidatorStatus(
+        validator=spec.name,
+        namespace=spec.namespace,
+        now=now,
+        halves=tuple(_half(kind, capture, found.get(name), mine, now) for kind, capture, name in declared),
+        running=tuple(
+            _running(record, mine, _deadline(spec, record.kind), now)
+            for record in mine
+            if record.status is RecordStatus.RUNNING
+        ),
+        failures=_failures(mine, now),
+    )
+
+
+def newest_proven(records: Sequence[Record], kind: RecordKind) -> Record | None:
+    """Newest completed record of a kind that is still somewhere; `records` newest first."""
+    proven = (one for one in records if one.kind is kind and one.status is RecordStatus.COMPLETED and one.locations)
+    return next(proven, None)
+
+
+def _half(
+    kind: RecordKind,
+    declared: CaptureSchedule | None,
+    schedule: ScheduleFacts | None,
+    records: Sequence[Record],
+    now: datetime,
+) -> HalfStatus:
+    newest = newest_proven(records, kind)
+    promised = declared.recovery_point if declared else None
+    age = now - newest.started if newest else None
+    # Before the first run can be expected, nothing is missed yet.
+    since = newest.started if newest else schedule.created if schedule else datetime.min.replace(tzinfo=now.tzinfo)
+    return HalfStatus(
+        kind=kind,
+        newest=newest,
+        age=age,
+        promised=promised,
+        missed=promised is not None and now - since > promised,
+        schedule=schedule,
+        next_runs=schedule.next_runs(now) if schedule else (),
+    )
+
+
+def _deadline(spec: ValidatorSpec, kind: RecordKind) -> timedelta | None:
+    declared: dict[RecordKind, CaptureSchedule | None] = {
+        RecordKind.BACKUP_SET: spec.backup,
+        RecordKind.IDENTITY_DUMP: spec.identity_dump,
+    }
+    capture = declared.get(kind)
+    return capture.deadline if capture else None
+
+
+def _running(record: Record, records: Sequence[Record], deadline: timedelta | None, now: datetime) -> RunningStatus:
+    so_far = now - record.started
+    return RunningStatus(
+        record=record,
+        so_far=so_far,
+        expected_end=_expected_end(record, records, now),
+        overdue=deadline is not None and so_far > deadline,
+    )
+
+
+def _expected_end(record: Record, records: Sequence[Record], now: datetime) -> datetime | None:
+    before = next((one for one in records if one.kind is record.kind and one.status is RecordStatus.COMPLETED), None)
+    if before is not None and before.took is not None and record.started + before.took > now:
+        return record.started + before.took
+    if record.percent >= _TELLING_PERCENT:
+        return record.started + (now - record.started) * 100 / record.percent
+    return None
+
+
+def _failures(records: Sequence[Record], now: datetime) -> tuple[FailureStatus, ...]:
+    failed = [record for record in records if record.status is RecordStatus.FAILED][:_FAILURES_SHOWN]
+    return tuple(
+        FailureStatus(
+            record,
+            now - record.started,
+            any(
+                one.kind is record.kind and one.status is RecordStatus.COMPLETED and one.started > record.started
+                for one in records
+            ),
+        )
+        for record in failed
+    )
