@@ -34,6 +34,10 @@ class Cluster:
         self.client = client
         self.namespace = namespace
 
+    def close(self) -> None:
+        """Let go of its connections."""
+        self.client.close()
+
     def save_config_map(self, name: str, data: Mapping[str, str], object_labels: Mapping[str, str]) -> None:
         """Create or replace a ConfigMap of ours."""
         metadata = ObjectMeta(name=name, namespace=self.namespace, labels=dict(object_labels))

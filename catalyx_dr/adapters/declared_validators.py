@@ -7,12 +7,13 @@ from lightkube.resources.batch_v1 import CronJob
 from lightkube.resources.core_v1 import ConfigMap, Namespace
 from pydantic import ValidationError
 
-from catalyx_dr.adapters.cluster import FIELD_MANAGER, MANAGED_BY, VALIDATOR_LABEL, Cluster, explained
+from catalyx_dr.adapters.cluster import FIELD_MANAGER, MANAGED_BY, Cluster, explained
 from catalyx_dr.model.errors import MissingError, SpecError
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.schedule_facts import ScheduleFacts
 
 _SPEC_KEY = "validator.json"
+_OURS = {MANAGED_BY: FIELD_MANAGER}
 # What the controller takes when a CronJob names none; its machines keep UTC.
 _NO_ZONE = "Etc/UTC"
 
@@ -51,7 +52,7 @@ def one_specification(cluster: Cluster, validator: str | None) -> ValidatorSpec:
 def schedules(cluster: Cluster) -> list[ScheduleFacts]:
     """Our CronJobs in the namespace."""
     with explained(f"list CronJobs in {cluster.namespace}"):
-        found = list(cluster.client.list(CronJob, namespace=cluster.namespace, labels=_OURS))
+        found = list(cluster.client.list(CronJob, namespace=cluster.namespace, labels=dict(_OURS)))
     return sorted(map(_facts, found), key=lambda schedule: schedule.name)
 
 
@@ -69,13 +70,9 @@ def check_namespace(cluster: Cluster) -> None:
         ) from None
 
 
-_OURS = {MANAGED_BY: FIELD_MANAGER}
-
-
 def _protected_namespaces(cluster: Cluster) -> list[str]:
-    selector: dict[str, str | None] = {**_OURS, VALIDATOR_LABEL: None}
     try:
-        found = cluster.client.list(ConfigMap, namespace="*", labels=selector)
+        found = cluster.client.list(ConfigMap, namespace="*", labels=dict(_OURS))
         return sorted({one.metadata.namespace or "" for one in found if one.metadata and _SPEC_KEY in (one.data or {})})
     except ApiError:
         return []

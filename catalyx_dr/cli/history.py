@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -36,18 +37,18 @@ def history(
     context: Context = None,
 ) -> None:
     """List backup sets, identity dumps and recoveries, newest first; times are UTC."""
-    cluster = connect(namespace, kubeconfig, context)
-    records = ClusterRecords(cluster).list(validator, kind)
-    if not records:
-        check_namespace(cluster)
+    with closing(connect(namespace, kubeconfig, context)) as cluster:
+        records = ClusterRecords(cluster).list(validator, kind)
+        if not records:
+            check_namespace(cluster)
     if as_json:
         documents = [record.model_dump(mode="json", by_alias=True) for record in records]
         print(json.dumps(documents, indent=2))  # noqa: T201
     elif records:
         show(Console(), records, datetime.now(UTC))
     else:
-        what = " ".join(word for word in (kind, f"of {validator}" if validator else None) if word) or "nothing"
-        print(f"No records ({what}) in namespace {namespace} yet; `catalyx-dr run backup` makes one.")  # noqa: T201
+        wanted = " ".join(word for word in (kind, f"of {validator}" if validator else "") if word)
+        print(f"No records {wanted and wanted + ' '}in namespace {namespace} yet; catalyx-dr run backup makes one.")  # noqa: T201
 
 
 def show(console: Console, records: Sequence[Record], now: datetime) -> None:

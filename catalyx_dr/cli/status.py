@@ -1,6 +1,7 @@
 """`catalyx-dr status`: how far a validator is from what was promised, what runs, what comes next, what failed."""
 
 import time
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -42,14 +43,14 @@ def status(
     """
     if watch and as_json:
         raise RefusedError("--watch and --json exclude each other; ask again and again for --json")
-    cluster = connect(namespace, kubeconfig, context)
-    found = look(cluster, validator)
-    if as_json:
-        print(_DOCUMENT.dump_json(found, indent=2).decode())  # noqa: T201
-    elif watch:
-        found = _watch(cluster, validator, found)
-    else:
-        Console().print(_page(found, namespace))
+    with closing(connect(namespace, kubeconfig, context)) as cluster:
+        found = look(cluster, validator)
+        if as_json:
+            print(_DOCUMENT.dump_json(found, indent=2).decode())  # noqa: T201
+        elif watch:
+            found = _watch(cluster, validator, found)
+        else:
+            Console().print(_page(found, namespace))
     if any(one.missed for one in found):
         raise typer.Exit(_MISSED)
 
