@@ -24,6 +24,11 @@ def for_verification(spec: ValidatorSpec) -> tuple[SecretKey, ...]:
     return _distinct(_store(spec))
 
 
+def for_look(spec: ValidatorSpec) -> tuple[SecretKey, ...]:
+    """Everything that any Job of the validator reads, but for dumps and age identities."""
+    return _distinct([*_databases(spec), *_store(spec), *_proof(spec)])
+
+
 def for_bucket(spec: ValidatorSpec) -> tuple[SecretKey, ...]:
     """Only the store's access key."""
     return _distinct(_store(spec))

@@ -18,7 +18,7 @@ _RESOURCES: dict[str, type[Deployment | StatefulSet]] = {"Deployment": Deploymen
 def exists(cluster: Cluster, workload: Workload) -> bool:
     """Tell whether the workload is there."""
     try:
-        _get(cluster, workload)
+        read(cluster, workload)
     except MissingError:
         return False
     return True
@@ -26,7 +26,7 @@ def exists(cluster: Cluster, workload: Workload) -> bool:
 
 def stop(cluster: Cluster, workload: Workload) -> None:
     """Scale to nothing and remember the replicas on the object; a second call forgets nothing."""
-    found = _get(cluster, workload)
+    found = read(cluster, workload)
     remembered = (found.metadata.annotations or {}).get(REPLICAS_ANNOTATION) if found.metadata else None
     replicas = remembered or str(found.spec.replicas if found.spec and found.spec.replicas is not None else 1)
     _patch(cluster, workload, {"metadata": {"annotations": {REPLICAS_ANNOTATION: replicas}}, "spec": {"replicas": 0}})
@@ -34,7 +34,7 @@ def stop(cluster: Cluster, workload: Workload) -> None:
 
 def start(cluster: Cluster, workload: Workload) -> None:
     """Scale back to the remembered replicas; a workload that was not stopped by us is left alone."""
-    found = _get(cluster, workload)
+    found = read(cluster, workload)
     remembered = (found.metadata.annotations or {}).get(REPLICAS_ANNOTATION) if found.metadata else None
     if remembered is None:
         return
@@ -60,7 +60,7 @@ def _wait(condition: Callable[[], bool], patience: timedelta, problem: str) -> N
 
 
 def _is_ready(cluster: Cluster, workload: Workload) -> bool:
-    found = _get(cluster, workload)
+    found = read(cluster, workload)
     if found.status is None or found.spec is None or found.metadata is None:
         return False
     wanted = found.spec.replicas if found.spec.replicas is not None else 1
@@ -69,13 +69,14 @@ def _is_ready(cluster: Cluster, workload: Workload) -> bool:
 
 
 def _pods(cluster: Cluster, workload: Workload) -> list[Pod]:
-    found = _get(cluster, workload)
+    found = read(cluster, workload)
     selector = found.spec.selector.matchLabels if found.spec else None
     with explained(f"list pods of {workload} in {cluster.namespace}"):
         return list(cluster.client.list(Pod, namespace=cluster.namespace, labels=dict(selector or {})))
 
 
-def _get(cluster: Cluster, workload: Workload) -> Deployment | StatefulSet:
+def read(cluster: Cluster, workload: Workload) -> Deployment | StatefulSet:
+    """The workload as it is; raises MissingError."""
     with explained(f"read {workload} in {cluster.namespace}"):
         return cluster.client.get(_RESOURCES[workload.kind], workload.name, namespace=cluster.namespace)
 

@@ -10,13 +10,16 @@ from pydantic import ValidationError
 from catalyx_dr.adapters.backup_claims import ClusterClaim
 from catalyx_dr.adapters.cluster import Cluster, connect
 from catalyx_dr.adapters.records import ClusterRecords
+from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.model.errors import SpecError
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.backup import back_up
+from catalyx_dr.operations.diagnose import ANSWER
 from catalyx_dr.operations.dump_identities import dump_identities
 from catalyx_dr.operations.ensure_bucket import ensure_bucket
 from catalyx_dr.operations.import_identities import ImportOrder, import_identities
+from catalyx_dr.operations.look_inside import look_inside
 from catalyx_dr.operations.restore import RestoreOrder, restore
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.operations.verify import verify
@@ -38,6 +41,7 @@ def register(app: typer.Typer) -> None:
         ("ensure-bucket", bucket),
         ("restore", restore_databases),
         ("import-identities", import_dump),
+        ("look-inside", look),
     ):
         app.command(name, rich_help_panel="In the cluster")(command)
 
@@ -66,6 +70,12 @@ def bucket(spec: SpecFile = _SPEC_PATH) -> None:
     """Make the bucket of an S3-compatible store as declared."""
     validator, cluster = _read(spec)
     ensure_bucket(validator, _surroundings(cluster))
+
+
+def look(spec: SpecFile = _SPEC_PATH) -> None:
+    """Tell what databases, store, Keycloak and validator answer; changes nothing."""
+    seen = look_inside(_read_spec(spec), SecretFiles())
+    print(ANSWER + seen.model_dump_json(), flush=True)  # noqa: T201
 
 
 def restore_databases(
@@ -104,14 +114,18 @@ def import_dump(
 
 
 def _read(path: Path) -> tuple[ValidatorSpec, Cluster]:
+    spec = _read_spec(path)
+    return spec, connect(spec.namespace)
+
+
+def _read_spec(path: Path) -> ValidatorSpec:
     try:
-        spec = ValidatorSpec.model_validate_json(path.read_bytes())
+        return ValidatorSpec.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise SpecError(f"{path} is not there; mount the ConfigMap catalyx-dr-<validator>, or give --spec") from None
     except ValidationError as error:
         faults = "\n".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise SpecError(f"{path} is no valid validator specification:\n{faults}") from None
-    return spec, connect(spec.namespace)
 
 
 def _surroundings(cluster: Cluster) -> Surroundings:

@@ -20,8 +20,6 @@ class ScheduleFacts:
     suspended: bool
     created: datetime
     last_scheduled: datetime | None = None
-    last_successful: datetime | None = None
-    active_jobs: tuple[str, ...] = ()
 
     def next_runs(self, now: datetime, count: int = 2) -> tuple[datetime, ...]:
         """Next runs in UTC; none while it is suspended."""

@@ -98,6 +98,13 @@ def newest_proven(records: Sequence[Record], kind: RecordKind) -> Record | None:
     return next(proven, None)
 
 
+def participant_of(record: Record) -> str | None:
+    """Participant id that the record of a capture or recovery tells."""
+    metadata = record.details.get("metadata")
+    found = metadata.get("participantId") if isinstance(metadata, dict) else record.details.get("participantId")
+    return str(found) if found else None
+
+
 def _half(
     kind: RecordKind,
     declared: CaptureSchedule | None,
