@@ -61,7 +61,8 @@ def show(console: Console, records: Sequence[Record], now: datetime) -> None:
         console.print(_table(mine, now))
         for record in filter(_has_more_to_say, mine):
             console.print(Text(f"\n{record.identifier} ({short_kind(record.kind)}), {_beginning(record)}:"))
-            console.print(Padding(Text(one_line(record.message) or record.phase), (0, 0, 0, 2)))
+            for text in (*(f"{place}: {how}" for place, how in record.damaged.items()), record.message or record.phase):
+                console.print(Padding(Text(one_line(text)), (0, 0, 0, 2)))
 
 
 def _table(records: Sequence[Record], now: datetime) -> Table:
@@ -87,10 +88,12 @@ def _table(records: Sequence[Record], now: datetime) -> Table:
 def _has_more_to_say(record: Record) -> bool:
     """Proven captures speak for themselves; failures, recoveries, and what needs attention do not."""
     routine = record.kind in _CAPTURES and record.status is RecordStatus.COMPLETED
-    return not routine or "attention:" in record.message
+    return not routine or bool(record.damaged) or "attention:" in record.message
 
 
 def _beginning(record: Record) -> str:
     if record.status is RecordStatus.FAILED:
         return f"failed in phase {record.phase!r}"
+    if record.damaged:
+        return "found damaged"
     return "running" if record.status is RecordStatus.RUNNING else "completed"

@@ -1,6 +1,7 @@
 """The page that `catalyx-dr status` shows of one validator; fits 80 columns."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -8,8 +9,15 @@ from rich.text import Text
 
 from catalyx_dr.cli.words import one_line, short_kind, size, utc
 from catalyx_dr.model.duration import format_age, format_duration
-from catalyx_dr.model.record import Record, RecordKind
-from catalyx_dr.rules.validator_status import FailureStatus, HalfStatus, RunningStatus, ValidatorStatus
+from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.rules.schedule_facts import ScheduleFacts
+from catalyx_dr.rules.validator_status import (
+    FailureStatus,
+    HalfStatus,
+    RunningStatus,
+    ValidatorStatus,
+    VerificationStatus,
+)
 
 _NAMES = {RecordKind.BACKUP_SET: "backup set", RecordKind.IDENTITY_DUMP: "identity dump"}
 _STYLES = {"ok": "green", "MISSED": "bold red", "failed": "red", "running": "cyan"}
@@ -31,6 +39,8 @@ def status_page(found: ValidatorStatus) -> RenderableType:
 def _lines(found: ValidatorStatus) -> Iterator[_Line]:
     for half in found.halves:
         yield from _half(half)
+    if found.verification is not None:
+        yield from _verification(found, found.verification)
     for running in found.running:
         yield _running(running)
     for failure in found.failures:
@@ -40,7 +50,7 @@ def _lines(found: ValidatorStatus) -> Iterator[_Line]:
 def _half(half: HalfStatus) -> Iterator[_Line]:
     state = "MISSED" if half.missed else "ok" if half.newest else "none"
     yield _NAMES.get(half.kind, str(half.kind)), state, f"{_newest(half)} ({_promise(half)})"
-    yield "", "", _next_runs(half)
+    yield "", "", _next_runs(half.schedule, half.next_runs)
 
 
 def _newest(half: HalfStatus) -> str:
@@ -54,13 +64,23 @@ def _promise(half: HalfStatus) -> str:
     return f"promised: {format_duration(half.promised)}" if half.promised else "nothing is promised"
 
 
-def _next_runs(half: HalfStatus) -> str:
-    if half.schedule is None:
+def _verification(found: ValidatorStatus, verification: VerificationStatus) -> Iterator[_Line]:
+    newest = verification.newest
+    if newest is None:
+        yield "verification", "none", "nothing was read again yet"
+    elif newest.status is RecordStatus.COMPLETED:
+        yield "verification", "ok", f"all was read again {format_age(found.now - newest.started)} ago"
+    else:
+        yield "verification", "failed", f"{format_age(found.now - newest.started)} ago; see below"
+    yield "", "", _next_runs(verification.schedule, verification.next_runs)
+
+
+def _next_runs(schedule: ScheduleFacts | None, runs: tuple[datetime, ...]) -> str:
+    if schedule is None:
         return "not scheduled"
-    if half.schedule.suspended:
-        return f"suspended: CronJob {half.schedule.name} starts nothing"
-    runs = ", ".join(utc(run) for run in half.next_runs)
-    return f"next runs: {runs} UTC" if runs else f"never runs: {half.schedule.cron!r}"
+    if schedule.suspended:
+        return f"suspended: CronJob {schedule.name} starts nothing"
+    return f"next runs: {', '.join(map(utc, runs))} UTC" if runs else f"never runs: {schedule.cron!r}"
 
 
 def _running(running: RunningStatus) -> _Line:

@@ -23,7 +23,9 @@ def size(count: int) -> str:
 
 
 def state(record: Record) -> str:
-    """Status, or how far it is."""
+    """Status, or how far it is; a capture that was found damaged anywhere says so."""
+    if record.damaged:
+        return "damaged"
     return str(record.status) if record.finished else f"{record.percent} %"
 
 

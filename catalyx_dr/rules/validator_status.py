@@ -1,11 +1,13 @@
 """How a validator stands: its newest proven captures against what was promised, what runs, what failed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
-from catalyx_dr.model.validator_spec import CaptureSchedule, ValidatorSpec
+from catalyx_dr.model.validator_spec import CaptureSchedule, RunSchedule, ValidatorSpec
+from catalyx_dr.rules.recovery_points import missed_points
 from catalyx_dr.rules.schedule_facts import ScheduleFacts
 
 _FAILURES_SHOWN = 3
@@ -17,7 +19,7 @@ _TELLING_PERCENT = 10
 class HalfStatus:
     """One of the two halves of a recovery; `promised` is its recovery point.
 
-    `missed`: nothing proven is young enough, and there was time enough since the schedule was made.
+    `missed`: nothing proven is young enough, although there was time enough for the run that is due.
     """
 
     kind: RecordKind
@@ -25,6 +27,15 @@ class HalfStatus:
     age: timedelta | None
     promised: timedelta | None
     missed: bool
+    schedule: ScheduleFacts | None
+    next_runs: tuple[datetime, ...]
+
+
+@dataclass(frozen=True)
+class VerificationStatus:
+    """When all captures were last read again, and when they will be."""
+
+    newest: Record | None
     schedule: ScheduleFacts | None
     next_runs: tuple[datetime, ...]
 
@@ -59,6 +70,7 @@ class ValidatorStatus:
     namespace: str
     now: datetime
     halves: tuple[HalfStatus, ...]
+    verification: VerificationStatus | None
     running: tuple[RunningStatus, ...]
     failures: tuple[FailureStatus, ...]
 
@@ -74,15 +86,17 @@ def status_of(
     """Status from the CronJobs and the records (newest first) of the validator's namespace."""
     found = {schedule.name: schedule for schedule in schedules}
     mine = [record for record in records if record.validator == spec.name]
+    missed = {point.kind for point in missed_points(spec, mine, now)}
     declared = (
-        (RecordKind.BACKUP_SET, spec.backup, f"{spec.name}-backup"),
-        (RecordKind.IDENTITY_DUMP, spec.identity_dump, f"{spec.name}-identity-dump"),
+        (RecordKind.BACKUP_SET, spec.backup, ObjectNames.of(spec).backup),
+        (RecordKind.IDENTITY_DUMP, spec.identity_dump, ObjectNames.of(spec).identity_dump),
     )
     return ValidatorStatus(
         validator=spec.name,
         namespace=spec.namespace,
         now=now,
-        halves=tuple(_half(kind, capture, found.get(name), mine, now) for kind, capture, name in declared),
+        halves=tuple(_half(kind, capture, found.get(name), mine, missed, now) for kind, capture, name in declared),
+        verification=_verification(spec, found.get(ObjectNames.of(spec).verification), mine, now),
         running=tuple(
             _running(record, mine, _deadline(spec, record.kind), now)
             for record in mine
@@ -93,9 +107,9 @@ def status_of(
 
 
 def newest_proven(records: Sequence[Record], kind: RecordKind) -> Record | None:
-    """Newest completed record of a kind that is still somewhere; `records` newest first."""
-    proven = (one for one in records if one.kind is kind and one.status is RecordStatus.COMPLETED and one.locations)
-    return next(proven, None)
+    """Newest proven capture of a kind that is still sound somewhere; `records` newest first."""
+    sound = (one for one in records if one.kind is kind and any(map(one.is_sound_in, one.locations)))
+    return next(sound, None)
 
 
 def participant_of(record: Record) -> str | None:
@@ -110,28 +124,38 @@ def _half(
     declared: CaptureSchedule | None,
     schedule: ScheduleFacts | None,
     records: Sequence[Record],
+    missed: Collection[RecordKind],
     now: datetime,
 ) -> HalfStatus:
     newest = newest_proven(records, kind)
     promised = declared.recovery_point if declared else None
-    age = now - newest.started if newest else None
-    # Before the first run can be expected, nothing is missed yet.
-    since = newest.started if newest else schedule.created if schedule else datetime.min.replace(tzinfo=now.tzinfo)
+    # A schedule that never recorded anything is silent in a way that its records cannot tell.
+    silent = newest is None and promised is not None and (schedule is None or now - schedule.created > promised)
     return HalfStatus(
         kind=kind,
         newest=newest,
-        age=age,
+        age=now - newest.started if newest else None,
         promised=promised,
-        missed=promised is not None and now - since > promised,
+        missed=silent or kind in missed,
         schedule=schedule,
         next_runs=schedule.next_runs(now) if schedule else (),
     )
 
 
+def _verification(
+    spec: ValidatorSpec, schedule: ScheduleFacts | None, records: Sequence[Record], now: datetime
+) -> VerificationStatus | None:
+    if spec.verification is None:
+        return None
+    done = (one for one in records if one.kind is RecordKind.VERIFICATION and one.status is not RecordStatus.RUNNING)
+    return VerificationStatus(next(done, None), schedule, schedule.next_runs(now) if schedule else ())
+
+
 def _deadline(spec: ValidatorSpec, kind: RecordKind) -> timedelta | None:
-    declared: dict[RecordKind, CaptureSchedule | None] = {
+    declared: dict[RecordKind, RunSchedule | None] = {
         RecordKind.BACKUP_SET: spec.backup,
         RecordKind.IDENTITY_DUMP: spec.identity_dump,
+        RecordKind.VERIFICATION: spec.verification,
     }
     capture = declared.get(kind)
     return capture.deadline if capture else None

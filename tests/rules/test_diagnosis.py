@@ -208,6 +208,10 @@ CASES: dict[str, tuple[str, Callable[[], ClusterFacts]]] = {
         "not-in-bucket",
         lambda: with_records(backup_set().model_copy(update={"locations": ("volume",)}), dump()),
     ),
+    "set damaged": (
+        "capture-damaged",
+        lambda: with_records(backup_set().model_copy(update={"damaged": {"volume": "a file is missing"}}), dump()),
+    ),
     "another's database": ("participants-differ", lambda: with_records(backup_set(participantId=ANOTHER), dump())),
     "keys in a KMS": ("keys-in-kms", lambda: with_records(backup_set(), dump(keyKind="kms"))),
     "identifier burnt": (

@@ -28,10 +28,17 @@ def running(so_far: timedelta, percent: int) -> Record:
 
 
 @pytest.mark.parametrize(
-    ("age", "missed"), [(timedelta(hours=4), False), (timedelta(hours=4, seconds=1), True), (timedelta(0), False)]
+    ("age", "missed"), [(timedelta(hours=4, minutes=10), False), (timedelta(hours=4, minutes=20), True)]
 )
 def test_recovery_point_is_missed_when_the_newest_proven_is_older(age: timedelta, missed: bool) -> None:
     assert status_of(SPEC, [schedule()], [taken(age)], NOW).halves[0].missed is missed
+
+
+def test_recovery_point_is_not_missed_while_the_next_run_goes_on() -> None:
+    found = status_of(
+        SPEC, [schedule()], [running(timedelta(minutes=30), 50), taken(timedelta(hours=4, minutes=30))], NOW
+    )
+    assert not found.halves[0].missed
 
 
 def test_failed_and_removed_sets_do_not_count() -> None:
@@ -40,6 +47,14 @@ def test_failed_and_removed_sets_do_not_count() -> None:
     half = status_of(SPEC, [schedule()], [failed, removed, taken(timedelta(hours=5))], NOW).halves[0]
     assert half.missed
     assert half.age == timedelta(hours=5)
+
+
+def test_set_damaged_in_one_place_counts_as_long_as_it_is_sound_in_another() -> None:
+    both = captured(RecordKind.BACKUP_SET, NOW, "volume", "bucket")
+    in_bucket = both.model_copy(update={"damaged": {"volume": "changed"}})
+    nowhere = both.model_copy(update={"damaged": {"volume": "changed", "bucket": "gone"}})
+    assert not status_of(SPEC, [schedule()], [in_bucket], NOW).halves[0].missed
+    assert status_of(SPEC, [schedule()], [nowhere], NOW).halves[0].newest is None
 
 
 @pytest.mark.parametrize(("age", "missed"), [(timedelta(hours=3), False), (timedelta(hours=5), True)])

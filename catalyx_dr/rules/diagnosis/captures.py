@@ -59,6 +59,21 @@ def one_place_only(facts: ClusterFacts) -> Iterator[Diagnosis]:
             )
 
 
+def damaged(facts: ClusterFacts) -> Iterator[Diagnosis]:
+    """Captures that a verification found damaged or gone, where they are kept."""
+    for record in facts.records:
+        again = _CAPTURES.get(record.kind, "backup")
+        for place, how in record.damaged.items():
+            yield Diagnosis(
+                "capture-damaged",
+                f"{record.kind} {record.identifier}",
+                f"in the {place}: {how}",
+                "its bytes changed or vanished after it was proven: a disk, a store, or somebody's hand",
+                f"no restore chooses it; catalyx-dr run {again} -n {facts.spec.namespace} "
+                "makes a new one, and whoever runs the storage should know",
+            )
+
+
 def of_one_participant(facts: ClusterFacts) -> Iterator[Diagnosis]:
     """Newest set and newest dump are of the same participant: else one names the wrong database or validator."""
     backup = newest_proven(facts.records, RecordKind.BACKUP_SET)
@@ -239,6 +254,7 @@ RULES: tuple[Rule, ...] = (
     older_than_promised,
     too_old_to_use,
     one_place_only,
+    damaged,
     of_one_participant,
     keys_elsewhere,
     failed,

@@ -7,6 +7,7 @@ from catalyx_dr.rules.diagnosis.diagnosis import Diagnosis, Rule
 from catalyx_dr.rules.diagnosis.facts import ClusterFacts, JobEnd, JobFacts, PodFacts
 
 _PULL = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
+_LAST_WORDS = 300
 _MOUNT = ("FailedMount", "FailedAttachVolume")
 
 
@@ -82,7 +83,7 @@ def ended_badly(facts: ClusterFacts) -> Iterator[Diagnosis]:
                 "raise deadline in the stack file, or make it quicker: more parallelJobs, a lower compressionLevel",
             )
         elif not _told_by_record(facts, job):
-            words = pod.message if pod is not None else ""
+            words = pod.message[-_LAST_WORDS:] if pod is not None else ""
             yield _failed(
                 "job-failed",
                 job,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from catalyx_dr.model.object_names import ObjectNames
-from catalyx_dr.model.validator_spec import CaptureSchedule
+from catalyx_dr.model.validator_spec import RunSchedule
 from catalyx_dr.rules.diagnosis.diagnosis import Diagnosis, Rule
 from catalyx_dr.rules.diagnosis.facts import ClusterFacts
 from catalyx_dr.rules.schedule_facts import ScheduleFacts
@@ -86,7 +86,7 @@ def late(facts: ClusterFacts) -> Iterator[Diagnosis]:
             yield _late(facts, live, len(missed), f"{missed[0]:%Y-%m-%d %H:%M}")
 
 
-def _never(name: str, declared: CaptureSchedule) -> Diagnosis:
+def _never(name: str, declared: RunSchedule) -> Diagnosis:
     return Diagnosis(
         "schedule-never-runs",
         f"CronJob {name}",
@@ -111,12 +111,14 @@ def _late(facts: ClusterFacts, live: ScheduleFacts, count: int, first: str) -> D
     return Diagnosis("schedule-late", f"CronJob {live.name}", f"{never}{count} due, first {first} UTC", cause, remedy)
 
 
-def _declared(facts: ClusterFacts) -> Iterator[tuple[str, CaptureSchedule]]:
+def _declared(facts: ClusterFacts) -> Iterator[tuple[str, RunSchedule]]:
     names = ObjectNames.of(facts.spec)
     if facts.spec.backup is not None:
         yield names.backup, facts.spec.backup
     if facts.spec.identity_dump is not None:
         yield names.identity_dump, facts.spec.identity_dump
+    if facts.spec.verification is not None:
+        yield names.verification, facts.spec.verification
 
 
 RULES: tuple[Rule, ...] = (missing_half, not_there, suspended, changed, late)
