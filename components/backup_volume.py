@@ -41,9 +41,9 @@ class BackupVolume(pulumi.ComponentResource):
             growth = grown(args.present, sizing.size)
             size = growth.size
             if size > sizing.size:
-                pulumi.log.info(f"the volume {growth.explanation}", resource=self)
+                pulumi.log.info(f"the volume {growth}", resource=self)
             elif growth.grows:
-                pulumi.log.info(f"the volume {growth.explanation} with the next backup", resource=self)
+                pulumi.log.info(f"the volume {growth} with the next backup", resource=self)
         names = ObjectNames.of(args.validator)
         self.claim = PersistentVolumeClaim(
             names.volume_claim,

@@ -3,7 +3,6 @@
 from catalyx_dr.adapters.backup_claims import BackupClaim
 from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError
-from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.validator_spec import DatabaseBackup, ValidatorSpec
 from catalyx_dr.operations.progress import Progress
 from catalyx_dr.rules.volume_growth import Measured, VolumeDemand, volume_demand
@@ -46,12 +45,12 @@ def _grow(
             obstacles.append(_limit_reached(demand))
         growth = demand.growth
         if growth.grows:
-            progress.phase(f"grow the volume to {growth.size}", 3)
+            progress.phase(f"grow the volume to {growth.size.words}", 3)
             claim.grow(growth.size)
             progress.remember(volume={"from": str(size.requested), "to": str(growth.size), "why": demand.explanation})
         if size.capacity < growth.size:
             claim.wait_grown(growth.size)
-        progress.note(f"the volume {growth.explanation} ({demand.explanation})")
+        progress.note(f"the volume {growth} ({demand.explanation})")
     except CatalyxDrError as error:
         obstacles.append(f"the volume did not grow: {error}")
     for obstacle in obstacles:
@@ -60,8 +59,8 @@ def _grow(
 
 
 def _limit_reached(demand: VolumeDemand) -> str:
-    limit: Quantity | None = demand.sizing.limit
+    limit = demand.sizing.limit
     return (
-        f"the volume's limit of {limit} is reached, {demand.wanted} would be right ({demand.explanation}); "
-        "raise backup.volume.limit or keep fewer sets"
+        f"the volume's limit of {limit.words if limit else 'nothing'} is reached, {demand.wanted.words} would be right "
+        f"({demand.explanation}); raise backup.volume.limit or keep fewer sets"
     )

@@ -109,8 +109,13 @@ class Growth:
         """Never below what it is."""
         return max(self.current, self.wanted)
 
+    @property
+    def grows(self) -> bool:
+        """Tell whether it becomes larger."""
+        return self.wanted > self.current
+
     def __str__(self) -> str:
-        if self.wanted > self.current:
+        if self.grows:
             return f"{self.current.words} -> {self.wanted.words}"
         if self.wanted == self.current:
             return f"stays {self.current.words}"

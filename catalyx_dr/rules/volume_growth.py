@@ -55,8 +55,9 @@ class VolumeDemand:
     def explanation(self) -> str:
         """Where the wanted size comes from."""
         if self.needed_now > self.sizing.wanted:
-            return f"the sets on it and the next one need {self.needed_now}"
-        return f"{self.sizing.backups} x {self.sizing.database_storage} and {self.sizing.headroom_percent} % headroom"
+            return f"the sets on it and the next one need {self.needed_now.words}"
+        sizing = self.sizing
+        return f"{sizing.backups} x {sizing.database_storage.words} and {sizing.headroom_percent} % headroom"
 
 
 def volume_demand(

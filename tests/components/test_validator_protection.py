@@ -52,8 +52,8 @@ def test_volume_that_grew_is_adopted_as_it_is(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("present", "said"),
     [
-        ("40Gi", "the volume stays 40Gi: 18Gi would be enough, but a volume never shrinks"),
-        ("12Gi", "the volume grows from 12Gi to 18Gi with the next backup"),
+        ("40Gi", "the volume stays 40 GiB (18 GiB would be enough, but a volume never shrinks)"),
+        ("12Gi", "the volume 12 GiB -> 18 GiB with the next backup"),
     ],
 )
 def test_what_becomes_of_a_volume_that_is_there_is_said(

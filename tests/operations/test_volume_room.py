@@ -56,7 +56,7 @@ def test_it_grows_to_the_vendors_size_and_the_record_tells(protected: Protected)
     record = back_up(protected.spec, protected.surroundings, claim)
     # 3 sets x (1 Gi + 1 Gi), and 20 % headroom.
     assert claim.done == ["grow 7730941133", "wait for 7730941133"]
-    assert record.details["volume"] == {"from": "1Gi", "to": "7730941133", "why": "3 x 2Gi and 20 % headroom"}
+    assert record.details["volume"] == {"from": "1Gi", "to": "7730941133", "why": "3 x 2 GiB and 20 % headroom"}
     assert "attention" not in record.message
 
 
@@ -64,7 +64,7 @@ def test_a_larger_one_is_left_alone(protected: Protected, capsys: pytest.Capture
     claim = of("20Gi")
     back_up(protected.spec, protected.surroundings, claim)
     assert claim.done == []
-    assert "the volume stays 20Gi: 7730941133 would be enough, but a volume never shrinks" in capsys.readouterr().out
+    assert "the volume stays 20 GiB (7.2 GiB would be enough, but a volume never shrinks)" in capsys.readouterr().out
 
 
 def test_a_growth_that_was_asked_for_before_is_waited_for(protected: Protected) -> None:
@@ -101,4 +101,4 @@ def test_the_limit_is_named_when_it_is_reached(protected: Protected) -> None:
     claim = of("1Gi")
     record = back_up(protected.declared(volume=volume).spec, protected.surroundings, claim)
     assert claim.done == ["grow 4Gi", "wait for 4Gi"]
-    assert "attention: the volume's limit of 4Gi is reached, 7730941133 would be right" in record.message
+    assert "attention: the volume's limit of 4 GiB is reached, 7.2 GiB would be right" in record.message

@@ -33,20 +33,20 @@ def demand(current: str, measured: Measured, **volume: Any) -> VolumeDemand:
 def test_what_was_declared_counts_while_the_databases_are_smaller() -> None:
     found = demand("20Gi", Measured(databases=2 * GIBIBYTE, free=20 * GIBIBYTE, expected_set=GIBIBYTE))
     assert str(found.growth.size) == "24Gi"  # 5 x 4 Gi and 20 %
-    assert found.growth.explanation == "grows from 20Gi to 24Gi"
+    assert str(found.growth) == "20 GiB -> 24 GiB"
     assert not found.limit_reached
 
 
 def test_databases_that_outgrew_their_declaration_count_as_measured() -> None:
     found = demand("24Gi", Measured(databases=4 * GIBIBYTE + 1, free=24 * GIBIBYTE, expected_set=1))
     assert str(found.growth.size) == "30Gi"  # 5 x 5 Gi and 20 %
-    assert found.explanation == "5 x 5Gi and 20 % headroom"
+    assert found.explanation == "5 x 5 GiB and 20 % headroom"
 
 
 def test_a_set_that_would_not_fit_counts_as_well() -> None:
     found = demand("24Gi", Measured(databases=1, free=3 * GIBIBYTE, expected_set=8 * GIBIBYTE))
     assert str(found.growth.size) == "29Gi"
-    assert found.explanation == "the sets on it and the next one need 29Gi"
+    assert found.explanation == "the sets on it and the next one need 29 GiB"
 
 
 def test_the_limit_is_not_crossed_and_is_named_as_reached() -> None:
