@@ -7,12 +7,14 @@ from typing import TypeVar
 
 from catalyx_dr.adapters import backup_claims
 from catalyx_dr.adapters.cluster import Cluster
+from catalyx_dr.adapters.cluster_facts import observe
 from catalyx_dr.adapters.records import ClusterRecords
-from catalyx_dr.model.environment_spec import IdentityImportRequest, RestoreRequest
+from catalyx_dr.model.environment_spec import EnvironmentSpec, IdentityImportRequest, RestoreRequest
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnreachableError
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.validator_spec import ValidatorSpec
+from catalyx_dr.rules.policy import ClusterFacts, Finding, cluster_findings
 from components.recovery_plan import (
     RecoveryPlan,
     import_note,
@@ -27,12 +29,16 @@ Found = TypeVar("Found")
 
 @dataclass
 class ClusterLookup:
-    """Looks up; `preview` says whether it may do without. `unanswered` tells what was not looked up, and why."""
+    """Looks up; `preview` says whether it may do without.
+
+    `unanswered` tells what was not looked up, `denied` what the identity in use may not look up.
+    """
 
     access: ClusterAccess
     preview: bool
     now: datetime
     unanswered: list[str] = field(default_factory=list)
+    denied: tuple[str, ...] = ()
     _unreachable: CatalyxDrError | None = None
 
     def volume_sizes(self, specs: Iterable[ValidatorSpec]) -> Mapping[str, Quantity]:
@@ -51,6 +57,19 @@ class ClusterLookup:
             dict[tuple[str, str], Quantity],
         )
         return {places[place]: size for place, size in sizes.items()}
+
+    def findings(self, spec: EnvironmentSpec) -> tuple[Finding, ...]:
+        """What the policy finds in the cluster; only a preview asks, since an update is not held up by it."""
+        if not self.preview:
+            return ()
+        nothing: tuple[str, ...] = ()
+        facts, self.denied = self._ask(
+            "Secrets, workloads, storage classes and other backups",
+            spec.validators[0].namespace,
+            lambda cluster: observe(cluster, spec),
+            lambda: (ClusterFacts(), nothing),
+        )
+        return cluster_findings(spec, facts, self.now)
 
     def restore(self, spec: ValidatorSpec, request: RestoreRequest) -> RecoveryPlan:
         """What the restore will do; raises RefusedError for one that cannot be done."""

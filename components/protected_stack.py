@@ -9,6 +9,7 @@ import pulumi
 from catalyx_dr.model.environment_spec import Environment, EnvironmentSpec
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.validator_spec import ValidatorSpec
+from catalyx_dr.rules.environments import Override, overrides
 from catalyx_dr.rules.policy import Finding
 from components.backup_bucket import BackupBucket, BackupBucketArgs, aws_buckets
 from components.cluster_lookup import ClusterLookup
@@ -27,6 +28,7 @@ class Known:
     restore: RecoveryPlan | None
     identity_import: RecoveryPlan | None
     volumes: Mapping[str, Quantity]
+    findings: Sequence[Finding] = ()
 
 
 def declare_stack(spec: EnvironmentSpec, findings: Sequence[Finding], lookup: ClusterLookup) -> dict[str, Any]:
@@ -41,7 +43,8 @@ def declare_stack(spec: EnvironmentSpec, findings: Sequence[Finding], lookup: Cl
     protect = spec.environment in _PROTECTED
     buckets = _declare_buckets(spec, protect)
     protections = {}
-    for validator in spec.validators:
+    notes = overrides(spec)
+    for place, validator in enumerate(spec.validators):
         args = ValidatorProtectionArgs(
             validator=validator,
             agent=spec.agent,
@@ -49,7 +52,8 @@ def declare_stack(spec: EnvironmentSpec, findings: Sequence[Finding], lookup: Cl
             now=lookup.now,
             bucket=buckets.get(_bucket_name(validator)),
             present_volume=known.volumes.get(validator.name),
-            warnings=[finding.text for finding in findings if finding.validator == validator.name],
+            warnings=[*_texts(findings, validator), *_together(_texts(known.findings, validator))],
+            notes=_differences(notes, f"validators[{place}].", spec),
         )
         protections[validator.name] = ValidatorProtection(validator.name, args)
     KeptBackups("kept-backups", {validator.name: kept_of(validator) for validator in spec.validators})
@@ -68,10 +72,28 @@ def look_up(spec: EnvironmentSpec, lookup: ClusterLookup) -> Known:
             else None
         ),
         volumes=lookup.volume_sizes(spec.validators),
+        findings=lookup.findings(spec),
     )
     if lookup.unanswered:
         pulumi.log.warn(f"not looked up in the cluster: {', '.join(lookup.unanswered)}; {lookup.reason}")
+    if lookup.denied:
+        pulumi.log.warn(f"the identity in use may not look up in the cluster: {', '.join(lookup.denied)}")
     return known
+
+
+def _texts(findings: Sequence[Finding], validator: ValidatorSpec) -> list[str]:
+    return [finding.text for finding in findings if finding.validator == validator.name]
+
+
+def _together(found: list[str]) -> list[str]:
+    """What the cluster lacks as one message, since a cluster that is not set up yet lacks a lot."""
+    return ["\n".join(["in the cluster:", *found])] if found else []
+
+
+def _differences(found: Sequence[Override], prefix: str, spec: EnvironmentSpec) -> list[str]:
+    """What a validator sets in another way than its environment, as one message."""
+    own = [str(one).removeprefix(prefix) for one in found if one.path.startswith(prefix)]
+    return [f"set differently from the defaults of {spec.environment}: {'; '.join(own)}"] if own else []
 
 
 def _bucket_name(validator: ValidatorSpec) -> str:

@@ -28,6 +28,7 @@ class ValidatorProtectionArgs:
     """`bucket`: the one at AWS, which validators share; a bucket at another store each validator makes itself.
 
     `present_volume` is the claim's size in the cluster; `now` (with a time zone) only serves to tell the next runs.
+    `warnings` and `notes` are for the person who reads the preview.
     """
 
     validator: ValidatorSpec
@@ -37,6 +38,7 @@ class ValidatorProtectionArgs:
     bucket: BackupBucket | None = None
     present_volume: Quantity | None = None
     warnings: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
 
 class ValidatorProtection(pulumi.ComponentResource):
@@ -49,6 +51,8 @@ class ValidatorProtection(pulumi.ComponentResource):
         self._names = ObjectNames.of(args.validator)
         for warning in args.warnings:
             pulumi.log.warn(warning, resource=self)
+        for note in args.notes:
+            pulumi.log.info(note, resource=self)
         self._requires: list[pulumi.Resource] = [self._declare_spec()]
         self._bucket = args.bucket
         self._volume: BackupVolume | None = None

@@ -16,11 +16,8 @@ from catalyx_dr.model.environment_spec import EnvironmentSpec
 from catalyx_dr.model.errors import RefusedError
 from catalyx_dr.rules.policy.cluster_facts import ClusterFacts, named_secrets
 
-_VERBS = ["get", "list", "global_list"]
-VeleroSchedule = create_namespaced_resource("velero.io", "v1", "Schedule", "schedules", verbs=_VERBS)
-VolumeSnapshot = create_namespaced_resource(
-    "snapshot.storage.k8s.io", "v1", "VolumeSnapshot", "volumesnapshots", verbs=_VERBS
-)
+VeleroSchedule = create_namespaced_resource("velero.io", "v1", "Schedule", "schedules")
+VolumeSnapshot = create_namespaced_resource("snapshot.storage.k8s.io", "v1", "VolumeSnapshot", "volumesnapshots")
 _AT_ONCE = 8
 Answer = TypeVar("Answer")
 

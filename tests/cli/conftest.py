@@ -9,7 +9,7 @@ import pytest
 from catalyx_dr import cli
 from tests.engine.conftest import client, kubeconfig, namespace
 
-__all__ = ["client", "kubeconfig", "namespace", "typed"]
+__all__ = ["client", "kubeconfig", "namespace", "typed", "typed_anywhere"]
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,15 @@ Typed = Callable[..., Ended]
 
 
 @pytest.fixture
-def typed(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
-    """Run `catalyx-dr` with these words on a terminal of 80 columns."""
+def typed(kubeconfig: Path, typed_anywhere: Typed, monkeypatch: pytest.MonkeyPatch) -> Typed:
+    """Run `catalyx-dr` with these words where the cluster can be reached."""
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    return typed_anywhere
+
+
+@pytest.fixture
+def typed_anywhere(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
+    """Run `catalyx-dr` with these words on a terminal of 80 columns."""
     monkeypatch.setenv("COLUMNS", "80")
 
     def run(*words: str) -> Ended:

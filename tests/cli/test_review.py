@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from catalyx_dr import cli
+from tests.cli.conftest import Typed
 from tests.rules.stack_corpus import good
 
 Command = Callable[..., tuple[int, str, str]]
@@ -58,18 +57,13 @@ def repository(tmp_path: Path) -> Repository:
 
 
 @pytest.fixture
-def review(repository: Repository, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def review(repository: Repository, typed_anywhere: Typed, monkeypatch: pytest.MonkeyPatch) -> Command:
     monkeypatch.chdir(repository.folder)
     monkeypatch.setenv("KUBECONFIG", "/nonexistent/kubeconfig")
 
     def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["catalyx-dr", "review", *words])
-        try:
-            cli.main()
-        except SystemExit as ended:
-            shown = capsys.readouterr()
-            return int(ended.code or 0), shown.out, shown.err
-        raise AssertionError("a command always exits")
+        ended = typed_anywhere("review", *words)
+        return ended.code, ended.out, ended.err
 
     return run
 

@@ -1,6 +1,7 @@
 """A whole stack: recoveries, what a preview does without a cluster, and bad input before any resource."""
 
 import json
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.model.environment_spec import EnvironmentSpec
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, SpecError, UnreachableError
 from catalyx_dr.model.record import RecordKind
+from catalyx_dr.rules.policy import ClusterFacts
 from components import cluster_lookup
 from components.cluster_lookup import ClusterLookup
 from components.stack_configuration import environment_of_stack
@@ -96,7 +98,7 @@ def test_preview_without_a_cluster_goes_on_and_says_what_it_does_not_know(caplog
     restore = one(rendered(stack_spec(restore=RESTORE), no_cluster()), ":DatabaseRestore", "acme-restore")
     assert restore.inputs["setId"] == "latest"
     (message,) = [message for message in caplog.messages if "not looked up" in message and "KUBECONFIG" in message]
-    assert "set latest of acme, sizes of backup volumes" in message
+    assert "set latest of acme, sizes of backup volumes, Secrets, workloads, storage classes" in message
 
 
 def test_update_without_a_cluster_stops_before_any_resource() -> None:
@@ -118,7 +120,41 @@ def test_silent_cluster_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     lookup = ClusterLookup(ClusterAccess(), preview=True, now=NOW)
     rendered(stack_spec(restore=RESTORE), lookup)
     assert asked == ["once"]
-    assert lookup.unanswered == ["set latest of acme", "sizes of backup volumes"]
+    assert lookup.unanswered[:2] == ["set latest of acme", "sizes of backup volumes"]
+    assert len(lookup.unanswered) == 3
+
+
+def test_what_differs_from_the_environment_is_one_note_on_the_component(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    validators = deepcopy(raw_stack()["validators"])
+    validators[0]["backup"] |= {"cron": "0 */8 * * *", "deadline": "2h"}
+    rendered(stack_spec(validators=validators))
+    notes = [record for record in caplog.records if "set differently" in record.message]
+    assert [note.levelname for note in notes] == ["INFO"]
+    assert "defaults of development: backup.cron: 0 */8 * * * (default 0 0 * * *); " in notes[0].message
+    assert "backup.deadline: 2h (default 6h)" in notes[0].message
+
+
+def test_a_stack_of_defaults_says_nothing_of_them(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    rendered(stack_spec())
+    assert not [record for record in caplog.records if "set differently" in record.message]
+
+
+def test_what_the_cluster_lacks_is_one_warning_in_a_preview_and_none_in_an_update(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    facts = ClusterFacts(secrets={"canton": {}}, storage_classes={}, workloads={"canton": frozenset()})
+    monkeypatch.setattr(cluster_lookup, "observe", lambda cluster, spec: (facts, ("backups of other tools",)))
+    monkeypatch.setattr(backup_claims, "requested_sizes", lambda cluster, places: {})
+    monkeypatch.setattr(ClusterAccess, "connect", lambda self, namespace: Cluster(None, namespace))  # type: ignore[arg-type]
+    for preview in (False, True):
+        assert "in the cluster" not in caplog.text
+        rendered(stack_spec(), ClusterLookup(ClusterAccess(), preview=preview, now=NOW))
+    (warning,) = [message for message in caplog.messages if message.startswith("in the cluster:")]
+    for rule in ("DR090", "DR092", "DR093"):
+        assert rule in warning
+    assert "may not look up in the cluster: backups of other tools" in caplog.text
 
 
 def test_unknown_set_stops_before_any_resource(with_records: ClusterLookup) -> None:

@@ -22,8 +22,10 @@ Every rule that a stack file is judged by, with a stable id. An **error** stops 
 `catalyx-dr review`; a **warning** is shown. Each finding names the place in the file, what was found, the way out and
 the rule's source.
 
-Rules 080 to 089 compare a stack file with the version before (`catalyx-dr review --base`). Rules 090 to 093 need a
-cluster and look only where it can be reached; all others need nothing but the file.
+Rules 080 to 089 compare a stack file with the version before (`catalyx-dr review --base`, or what
+`pulumi preview --json` says). Rules 090 to 093 need a cluster: `catalyx-dr review --cluster` fails on their errors, a
+preview only shows them where the cluster can be reached, so that nothing that is missing there ever holds up a
+recovery. All others need nothing but the file.
 
 An error is lowered to a warning only with a written reason, which the review shows; a warning is raised by its id:
 

@@ -63,12 +63,11 @@ def read_preview(document: Mapping[str, Any], spec: EnvironmentSpec) -> EnginePr
         for kind, words in _RECOVERIES.items()
         if step.type.endswith(kind) and step.operation in ("create", *_REPLACES)
     ]
-    messages = [one for one in document.get("diagnostics") or () if one.get("severity") == "error"]
     return EnginePreview(
         counts={word: count for word, count in _counted(steps).items() if count},
         recoveries=tuple(dict.fromkeys(runs)),
         findings=findings_of(dict.fromkeys(found), spec),
-        failures=tuple(dict.fromkeys(str(one.get("message", "")).strip() for one in messages)),
+        failures=tuple(dict.fromkeys(_failures(document))),
     )
 
 
@@ -85,6 +84,14 @@ def _steps(document: Mapping[str, Any]) -> Iterator[_Step]:
             retained=bool(old.get("retainOnDelete")),
             protected=bool(old.get("protect")),
         )
+
+
+def _failures(document: Mapping[str, Any]) -> Iterator[str]:
+    """First lines of the engine's errors; its last one only says that there were some."""
+    for one in document.get("diagnostics") or ():
+        lines = str(one.get("message", "")).removeprefix("error: ").strip().splitlines()
+        if one.get("severity") == "error" and lines and lines != ["preview failed"]:
+            yield lines[0] + (f" (and {len(lines) - 1} more lines)" if len(lines) > 1 else "")
 
 
 def _validator(state: Mapping[str, Any]) -> str | None:
