@@ -14,18 +14,35 @@ from components.object_metadata import metadata_of
 def backup_rules(spec: ValidatorSpec) -> list[PolicyRuleArgs]:
     """Records, and growing the backup volume."""
     if spec.backup is None or spec.backup.volume is None:
-        return [_records()]
-    return [_records(), _core("persistentvolumeclaims", "get", "patch", names=[ObjectNames.of(spec).volume_claim])]
+        return _of_every_run(spec)
+    claim = _core("persistentvolumeclaims", "get", "patch", names=[ObjectNames.of(spec).volume_claim])
+    return [*_of_every_run(spec), claim]
 
 
-def identity_dump_rules() -> list[PolicyRuleArgs]:
+def identity_dump_rules(spec: ValidatorSpec) -> list[PolicyRuleArgs]:
     """Records, and Secrets to be created and deleted, but neither read nor listed."""
-    return [_records(), _core("secrets", "create", "delete")]
+    return [*_of_every_run(spec), _core("secrets", "create", "delete")]
 
 
-def verification_rules() -> list[PolicyRuleArgs]:
+def verification_rules(spec: ValidatorSpec) -> list[PolicyRuleArgs]:
     """Records, and Secrets to be tried for, so that a taken name tells of a dump: none is read, listed or deleted."""
-    return [_records(), _core("secrets", "create")]
+    return [*_of_every_run(spec), _core("secrets", "create")]
+
+
+def drill_rules(spec: ValidatorSpec) -> list[PolicyRuleArgs]:
+    """Records alone: what a drill makes goes with its pod."""
+    return _of_every_run(spec)
+
+
+def _of_every_run(spec: ValidatorSpec) -> list[PolicyRuleArgs]:
+    """Records, and alerts: Events, written on the validator's own CronJobs."""
+    cron_jobs = PolicyRuleArgs(
+        api_groups=["batch"],
+        resources=["cronjobs"],
+        resource_names=sorted(ObjectNames.of(spec).scheduled.values()),
+        verbs=["get"],
+    )
+    return [_records(), _core("events", "create"), cron_jobs]
 
 
 def recovery_rules(spec: ValidatorSpec) -> list[PolicyRuleArgs]:

@@ -18,8 +18,10 @@ from components import permissions
 from components.backup_bucket import BackupBucket, BackupBucketArgs
 from components.backup_schedule import BackupSchedule, BackupScheduleArgs
 from components.backup_volume import BackupVolume, BackupVolumeArgs
+from components.drill_schedule import DrillSchedule, DrillScheduleArgs
 from components.identity_dump_schedule import IdentityDumpSchedule, IdentityDumpScheduleArgs
 from components.object_metadata import metadata_of
+from components.recovery_alerts import RecoveryAlerts, RecoveryAlertsArgs
 from components.verification_schedule import VerificationSchedule, VerificationScheduleArgs
 
 
@@ -60,6 +62,13 @@ class ValidatorProtection(pulumi.ComponentResource):
         self._declare_backup()
         self._declare_identity_dump()
         self._declare_verification()
+        self._declare_drill()
+        if self._spec.alerts is not None and self._spec.alerts.prometheus_rule:
+            RecoveryAlerts(
+                f"{self._spec.name}-alerts",
+                RecoveryAlertsArgs(self._spec, self._spec.alerts, args.now),
+                pulumi.ResourceOptions(parent=self),
+            )
         self.summary = summary_of(args)
         self.register_outputs(self.summary)
 
@@ -109,7 +118,7 @@ class ValidatorProtection(pulumi.ComponentResource):
         if dumps is None:
             return
         account = permissions.service_account(
-            self._spec, self._names.identity_dump, permissions.identity_dump_rules(), self
+            self._spec, self._names.identity_dump, permissions.identity_dump_rules(self._spec), self
         )
         at_store = [self._bucket] if self._bucket else []
         IdentityDumpSchedule(
@@ -123,13 +132,24 @@ class ValidatorProtection(pulumi.ComponentResource):
         if verification is None:
             return
         account = permissions.service_account(
-            self._spec, self._names.verification, permissions.verification_rules(), self
+            self._spec, self._names.verification, permissions.verification_rules(self._spec), self
         )
         VerificationSchedule(
             self._names.verification,
             VerificationScheduleArgs(
                 self._spec, verification, self._args.agent, [*self._requires, *account, *self._places]
             ),
+            pulumi.ResourceOptions(parent=self),
+        )
+
+    def _declare_drill(self) -> None:
+        drill = self._spec.drill
+        if drill is None:
+            return
+        account = permissions.service_account(self._spec, self._names.drill, permissions.drill_rules(self._spec), self)
+        DrillSchedule(
+            self._names.drill,
+            DrillScheduleArgs(self._spec, drill, self._args.agent, [*self._requires, *account, *self._places]),
             pulumi.ResourceOptions(parent=self),
         )
 
@@ -149,6 +169,8 @@ def summary_of(args: ValidatorProtectionArgs) -> dict[str, Any]:
         }
     if spec.verification is not None:
         summary["verification"] = _schedule(names.verification, spec.verification, args.now)
+    if spec.drill is not None:
+        summary["drill"] = _schedule(names.drill, spec.drill, args.now)
     return summary
 
 

@@ -63,6 +63,7 @@ class Asked:
     path: str
     authorization: str | None
     form: Mapping[str, str]
+    body: bytes = b""
 
 
 Answerer = Callable[[Asked], Reply]
@@ -85,7 +86,7 @@ class HttpServer:
 
             def _serve(self, method: str, body: bytes) -> None:
                 form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
-                asked = Asked(method, self.path, self.headers["Authorization"], form)
+                asked = Asked(method, self.path, self.headers["Authorization"], form, body)
                 peer.asked.append(asked)
                 waiting = peer.overrides.get(self.path) or []
                 reply = (waiting.pop(0) if len(waiting) > 1 else waiting[0]) if waiting else answer(asked)

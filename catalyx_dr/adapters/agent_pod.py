@@ -1,5 +1,6 @@
 """Pods that run the agent image: one template for scheduled jobs and recoveries, hardened alike."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
@@ -19,6 +20,16 @@ _USER = 10001
 # Dumping and restoring are streams; compression takes what it can get, and nothing beyond the limit is ever needed.
 _RESOURCES = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}}
 _FINISHED_JOB_KEPT = timedelta(days=7)
+_FINISHED_DRILL_KEPT = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Companion:
+    """A program beside the agent, as long as the agent runs; its volume and the agent's scratch go with the pod."""
+
+    container: Mapping[str, Any]
+    volume: Mapping[str, Any]
+    scratch: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,7 @@ class AgentPod:
     backup_volume: bool = False
     scratch_limit: Quantity | None = None
     talks_to_cluster: bool = True
+    companion: Companion | None = None
 
     @property
     def _names(self) -> ObjectNames:
@@ -52,7 +64,9 @@ class AgentPod:
     def scheduled_job_spec(self, deadline: timedelta) -> dict[str, Any]:
         """The same for a CronJob; a pod that its node gave up is started again, since a capture may be repeated."""
         given_up = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
-        return {**self.job_spec(deadline), "podFailurePolicy": {"rules": [given_up]}}
+        # Claims that go with a pod would stay as long as its finished Job.
+        short_lived = {"ttlSecondsAfterFinished": int(_FINISHED_DRILL_KEPT.total_seconds())} if self.companion else {}
+        return {**self.job_spec(deadline), **short_lived, "podFailurePolicy": {"rules": [given_up]}}
 
     def job_manifest(self, name: str, deadline: timedelta) -> dict[str, Any]:
         """Manifest of a Job that a person's request starts; it stays a week, its record stays for good."""
@@ -80,6 +94,8 @@ class AgentPod:
                 "fsGroupChangePolicy": "OnRootMismatch",
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
+            # An init container that is restarted always is a sidecar: the Job ends when the agent does.
+            **({"initContainers": [{**self.companion.container, "restartPolicy": "Always"}]} if self.companion else {}),
             "containers": [
                 {
                     "name": "catalyx-dr",
@@ -111,12 +127,15 @@ class AgentPod:
 
     def _volumes(self) -> list[dict[str, Any]]:
         limit = {"sizeLimit": str(self.scratch_limit)} if self.scratch_limit else {}
+        scratch = self.companion.scratch if self.companion and self.companion.scratch else {"emptyDir": limit}
         volumes: list[dict[str, Any]] = [
             # One volume, because nothing can be mounted inside a read-only ConfigMap.
             {"name": "configuration", "projected": {"defaultMode": 0o440, "sources": self._configuration()}},
-            {"name": "scratch", "emptyDir": limit},
+            {"name": "scratch", **scratch},
             {"name": "tmp", "emptyDir": {}},
         ]
+        if self.companion:
+            volumes.append(dict(self.companion.volume))
         if self.backup_volume:
             volumes.append({"name": "backups", "persistentVolumeClaim": {"claimName": self._names.volume_claim}})
         return volumes

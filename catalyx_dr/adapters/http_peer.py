@@ -54,6 +54,14 @@ def get(url: str, headers: Mapping[str, str] | None = None, patience: Patience =
     return _repeat(lambda client: client.build_request("GET", url, headers=headers), url, patience, harmless)
 
 
+def post_json(url: str, document: Mapping[str, str], shown_as: str, patience: Patience = PATIENT) -> Answer:
+    """Post `document` to a URL that is itself a secret: errors say `shown_as` in its place."""
+    harmless = retry_if_exception_type(httpx2.TransportError) | retry_if_result(
+        lambda answer: answer.status in _PASSING_STATUSES
+    )
+    return _repeat(lambda client: client.build_request("POST", url, json=document), shown_as, patience, harmless)
+
+
 def post_form(url: str, form: Mapping[str, str], patience: Patience = PATIENT) -> Answer:
     """Post `form`, again only when no connection was made: a wrong password must not count twice."""
     never_sent = retry_if_exception_type((httpx2.ConnectError, httpx2.ConnectTimeout))
@@ -61,7 +69,7 @@ def post_form(url: str, form: Mapping[str, str], patience: Patience = PATIENT) -
 
 
 def _repeat(
-    make_request: Callable[[httpx2.Client], httpx2.Request], url: str, patience: Patience, again: retry_base
+    make_request: Callable[[httpx2.Client], httpx2.Request], shown_as: str, patience: Patience, again: retry_base
 ) -> Answer:
     attempts = Retrying(
         stop=stop_after_attempt(patience.attempts),
@@ -71,10 +79,10 @@ def _repeat(
     )
     try:
         with httpx2.Client(timeout=patience.timeout, follow_redirects=False) as client:
-            return attempts(lambda: _send(client, make_request(client)))
+            return attempts(lambda: _send(client, make_request(client), shown_as))
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         # The text of the library's error may repeat the request; its type tells enough.
-        raise UnreachableError(f"{url} did not answer ({type(error).__name__})") from None
+        raise UnreachableError(f"{shown_as} did not answer ({type(error).__name__})") from None
 
 
 def _last_outcome(state: RetryCallState) -> Answer:
@@ -83,7 +91,7 @@ def _last_outcome(state: RetryCallState) -> Answer:
     return outcome
 
 
-def _send(client: httpx2.Client, request: httpx2.Request) -> Answer:
+def _send(client: httpx2.Client, request: httpx2.Request, shown_as: str) -> Answer:
     response = client.send(request, stream=True)
     try:
         content = bytearray()
@@ -91,7 +99,7 @@ def _send(client: httpx2.Client, request: httpx2.Request) -> Answer:
             content += chunk
             if len(content) > MAX_ANSWER_BYTES:
                 raise UnreachableError(
-                    f"{request.url} answered more than {MAX_ANSWER_BYTES} bytes; this is no peer of ours: check the URL"
+                    f"{shown_as} answered more than {MAX_ANSWER_BYTES} bytes; this is no peer of ours: check the URL"
                 )
     finally:
         response.close()

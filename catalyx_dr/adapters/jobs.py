@@ -170,7 +170,8 @@ def _pods(cluster: Cluster, name: str) -> list[Pod]:
 
 def _hopeless_wait(cluster: Cluster, name: str) -> str | None:
     for pod in _pods(cluster, name):
-        for container in (pod.status.containerStatuses if pod.status else None) or []:
+        status = pod.status
+        for container in [*(status.initContainerStatuses or []), *(status.containerStatuses or [])] if status else []:
             waiting = container.state.waiting if container.state else None
             if waiting is not None and waiting.reason in _HOPELESS_WAITS:
                 return f"{waiting.reason}: {waiting.message or 'no message'}"

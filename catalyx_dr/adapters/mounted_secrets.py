@@ -11,17 +11,26 @@ from catalyx_dr.model.validator_spec import DatabaseRole, ValidatorSpec
 
 def for_backup(spec: ValidatorSpec) -> tuple[SecretKey, ...]:
     """Passwords of the database servers, and the store's access key."""
-    return _distinct([*_databases(spec), *_store(spec)])
+    return _distinct([*_databases(spec), *_store(spec), *_webhook(spec)])
 
 
 def for_identity_dump(spec: ValidatorSpec) -> tuple[SecretKey, ...]:
     """The ledger-API client, and the store's access key."""
-    return _distinct([*_ledger_api(spec), *_store(spec)])
+    return _distinct([*_ledger_api(spec), *_store(spec), *_webhook(spec)])
 
 
 def for_verification(spec: ValidatorSpec) -> tuple[SecretKey, ...]:
     """The store's access key: what is encrypted is checked without opening it."""
-    return _distinct(_store(spec))
+    return _distinct([*_store(spec), *_webhook(spec)])
+
+
+def for_drill(spec: ValidatorSpec) -> tuple[SecretKey, ...]:
+    """No password of any database; for the bucket its access key and the age identity."""
+    declared = spec.drill
+    if declared is None or declared.source == "volume":
+        return _distinct(_webhook(spec))
+    identity = [declared.age_identity] if declared.age_identity else []
+    return _distinct([*_store(spec), *_webhook(spec), *identity])
 
 
 def for_look(spec: ValidatorSpec) -> tuple[SecretKey, ...]:
@@ -61,6 +70,11 @@ def _store(spec: ValidatorSpec) -> Iterator[SecretKey]:
     if bucket is not None and bucket.credentials is not None:
         yield SecretKey(name=bucket.credentials.secret, key=bucket.credentials.access_key_id_key)
         yield SecretKey(name=bucket.credentials.secret, key=bucket.credentials.secret_access_key_key)
+
+
+def _webhook(spec: ValidatorSpec) -> Iterator[SecretKey]:
+    if spec.alerts is not None and spec.alerts.webhook is not None:
+        yield spec.alerts.webhook
 
 
 def _ledger_api(spec: ValidatorSpec) -> Iterator[SecretKey]:

@@ -73,14 +73,18 @@ class PostgresClient:
                 checks.enter_context(_running(Path(_zstd() or "zstd"), ["--test", "--quiet", "--", *batch], purpose))
             yield
 
-    def load(self, server: PostgresServer, database: str, dump: Path, *, jobs: int) -> None:
-        """Load a dump into an empty database, with owners and grants as they were; ends at the first error."""
+    def load(self, server: PostgresServer, database: str, dump: Path, *, jobs: int, owners: bool = True) -> None:
+        """Load a dump into an empty database; ends at the first error.
+
+        Owners and grants are as they were, or left out where the server knows no such roles (`owners`).
+        """
         arguments = [
             f"--dbname={server.conninfo(database)}",
             f"--jobs={jobs}",
             "--exit-on-error",
             "--no-subscriptions",
             "--no-password",
+            *(() if owners else ("--no-owner", "--no-privileges")),
             str(dump),
         ]
         with (

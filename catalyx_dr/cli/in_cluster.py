@@ -1,6 +1,9 @@
 """Commands that the Jobs in the cluster run."""
 
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +14,14 @@ from catalyx_dr.adapters.backup_claims import ClusterClaim
 from catalyx_dr.adapters.cluster import Cluster, connect
 from catalyx_dr.adapters.records import ClusterRecords
 from catalyx_dr.adapters.secret_files import SecretFiles
-from catalyx_dr.model.errors import SpecError
+from catalyx_dr.model.errors import CatalyxDrError, SpecError
 from catalyx_dr.model.object_names import ObjectNames
+from catalyx_dr.model.record import RecordKind
 from catalyx_dr.model.validator_spec import ValidatorSpec
+from catalyx_dr.operations.alerting import alerting
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.diagnose import ANSWER
+from catalyx_dr.operations.drill import drill
 from catalyx_dr.operations.dump_identities import dump_identities
 from catalyx_dr.operations.ensure_bucket import ensure_bucket
 from catalyx_dr.operations.import_identities import ImportOrder, import_identities
@@ -38,6 +44,7 @@ def register(app: typer.Typer) -> None:
         ("backup", backup),
         ("dump-identities", dump),
         ("verify", verify_captures),
+        ("drill", rehearse),
         ("ensure-bucket", bucket),
         ("restore", restore_databases),
         ("import-identities", import_dump),
@@ -50,20 +57,31 @@ def backup(spec: SpecFile = _SPEC_PATH) -> None:
     """Capture both databases in order, prove, publish, export, prune."""
     validator, cluster = _read(spec)
     claim = ClusterClaim(cluster, ObjectNames.of(validator).volume_claim)
-    back_up(validator, _surroundings(cluster), claim)
+    with _scheduled(RecordKind.BACKUP_SET, validator, cluster) as surroundings:
+        back_up(validator, surroundings, claim)
 
 
 def dump(spec: SpecFile = _SPEC_PATH) -> None:
     """Fetch, validate and keep an identity dump."""
     validator, cluster = _read(spec)
-    dump_identities(validator, _surroundings(cluster), cluster)
+    with _scheduled(RecordKind.IDENTITY_DUMP, validator, cluster) as surroundings:
+        dump_identities(validator, surroundings, cluster)
 
 
 def verify_captures(spec: SpecFile = _SPEC_PATH) -> None:
     """Read every capture again, mark what is damaged, look at the recovery points."""
     validator, cluster = _read(spec)
     os.nice(_POLITE)
-    verify(validator, _surroundings(cluster), cluster)
+    with _scheduled(RecordKind.VERIFICATION, validator, cluster) as surroundings:
+        verify(validator, surroundings, cluster)
+
+
+def rehearse(spec: SpecFile = _SPEC_PATH) -> None:
+    """Restore the newest proven set into the throw-away server beside this command, and prove it."""
+    validator, cluster = _read(spec)
+    os.nice(_POLITE)
+    with _scheduled(RecordKind.DRILL, validator, cluster) as surroundings:
+        drill(validator, surroundings)
 
 
 def bucket(spec: SpecFile = _SPEC_PATH) -> None:
@@ -126,6 +144,19 @@ def _read_spec(path: Path) -> ValidatorSpec:
     except ValidationError as error:
         faults = "\n".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise SpecError(f"{path} is no valid validator specification:\n{faults}") from None
+
+
+@contextmanager
+def _scheduled(kind: RecordKind, validator: ValidatorSpec, cluster: Cluster) -> Iterator[Surroundings]:
+    """A run that nobody watches: its failure is told, also when its deadline or its node ends it."""
+    surroundings = _surroundings(cluster)
+    with alerting(kind, validator, surroundings, cluster):
+        signal.signal(signal.SIGTERM, _end_the_run)
+        yield surroundings
+
+
+def _end_the_run(_number: int, _frame: object) -> None:
+    raise CatalyxDrError("ended from outside: its deadline is over, its pod was deleted, or its node was drained")
 
 
 def _surroundings(cluster: Cluster) -> Surroundings:

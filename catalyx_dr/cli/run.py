@@ -18,6 +18,7 @@ class Scheduled(StrEnum):
     BACKUP = "backup"
     IDENTITY_DUMP = "identity-dump"
     VERIFY = "verify"
+    DRILL = "drill"
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    what: Annotated[Scheduled, typer.Argument(help="backup, identity-dump or verify")],
+    what: Annotated[Scheduled, typer.Argument(help="backup, identity-dump, verify or drill")],
     namespace: Namespace,
     validator: Validator = None,
     kubeconfig: Kubeconfig = None,

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
+from catalyx_dr.model.record import RecordKind
 from catalyx_dr.model.validator_spec import ValidatorSpec
 
 
@@ -42,6 +43,21 @@ class ObjectNames:
     def verification(self) -> str:
         """CronJob, service account and role of scheduled verifications."""
         return f"{self.validator}-verify"
+
+    @property
+    def drill(self) -> str:
+        """CronJob, service account and role of scheduled restore drills."""
+        return f"{self.validator}-drill"
+
+    @property
+    def scheduled(self) -> dict[RecordKind, str]:
+        """CronJobs, by what their runs record."""
+        return {
+            RecordKind.BACKUP_SET: self.backup,
+            RecordKind.IDENTITY_DUMP: self.identity_dump,
+            RecordKind.VERIFICATION: self.verification,
+            RecordKind.DRILL: self.drill,
+        }
 
     @property
     def recovery(self) -> str:

@@ -16,6 +16,7 @@ class RecordKind(StrEnum):
     RESTORE = "restore"
     IDENTITY_IMPORT = "identity-import"
     VERIFICATION = "verification"
+    DRILL = "drill"
 
 
 class RecordStatus(StrEnum):

@@ -261,6 +261,45 @@ class Verification(RunSchedule):
     )
 
 
+class Drill(RunSchedule):
+    """Scheduled restore of the newest proven set into a throw-away PostgreSQL beside the job."""
+
+    image: str = Field(
+        default="docker.io/library/postgres:17",
+        description="Image with initdb and postgres on its PATH, of the servers' major version",
+    )
+    run_as_user: WholeNumber = Field(
+        default=999,
+        ge=1,
+        description="User of that image that PostgreSQL runs as: 999 in the official one, 70 in Alpine's",
+    )
+    source: Literal["volume", "bucket"] = "volume"
+    age_identity: SecretKey | None = Field(
+        default=None, description="Secret with a private age identity; needed only to read from the bucket"
+    )
+    storage: Quantity | None = Field(
+        default=None, description="Room for the restored databases; absent: the storage of both databases"
+    )
+    storage_class: KubernetesName | None = Field(
+        default=None, description="Class of a claim that lives as long as the job's pod; absent: the node's own disk"
+    )
+
+
+class Alerts(Spec):
+    """Who is told when a scheduled run fails or a recovery point is missed; Kubernetes Events are written anyway."""
+
+    webhook: SecretKey | None = Field(
+        default=None, description="Secret with the URL that failures are posted to as JSON; its `text` is for people"
+    )
+    prometheus_rule: Flag = Field(
+        default=False, description="Also declare a PrometheusRule, which notices that nothing runs at all"
+    )
+    prometheus_labels: dict[str, str] = Field(
+        default_factory=dict,
+        description="Labels by which your Prometheus selects rules, for example release: prometheus",
+    )
+
+
 class Encryption(Spec):
     """age recipients; everything that leaves the cluster is encrypted to all of them."""
 
@@ -282,6 +321,8 @@ class ValidatorSpec(Spec):
     backup: DatabaseBackup | None = None
     identity_dump: IdentityDumps | None = None
     verification: Verification | None = None
+    drill: Drill | None = None
+    alerts: Alerts | None = None
     encryption: Encryption | None = None
     participant_pruning_retention: PositiveDuration | None = None
     external_kms: Flag = Field(default=False, description="The participant's keys are held by an external KMS")

@@ -29,6 +29,7 @@ class LoadTarget:
     loading: str
     replaced: str
     mark: str
+    owners: bool = True
 
     def is_loaded(self) -> bool:
         """Tell whether this request has loaded and proven it already."""
@@ -65,7 +66,7 @@ def load(target: LoadTarget, manifest: Manifest, folder: Path, jobs: int, say: C
         refused = create_like(connection, target.loading, target.database.name)
     for fault in refused:
         say(f"attention: {fault} of {target.database.name!r} could not be given to the restored database")
-    target.client.load(target.server, target.loading, folder / target.role, jobs=jobs)
+    target.client.load(target.server, target.loading, folder / target.role, jobs=jobs, owners=target.owners)
     with target.server.connect(target.loading) as connection:
         # Without statistics the first queries of a large participant take minutes.
         connection.execute("ANALYZE")

@@ -15,6 +15,7 @@ from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.backup_set import DatabaseCapture, Manifest, StoredFile
 from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.errors import CatalyxDrError, UnprovenError
+from catalyx_dr.operations.damage_marks import Marked
 
 # Enough for an age header with hundreds of recipients.
 _HEADER_BYTES = 65_536
@@ -22,6 +23,10 @@ _HEADER_BYTES = 65_536
 
 class RestoreSource(Protocol):
     """Holds backup sets."""
+
+    @property
+    def marks(self) -> Marked:
+        """Where a damaged set is marked."""
 
     def captures(self) -> list[Capture]:
         """Sets that may be chosen."""
@@ -44,6 +49,11 @@ class VolumeSource:
     """Sets on the backup volume, used where they lie."""
 
     store: VolumeStore
+
+    @property
+    def marks(self) -> Marked:
+        """The volume itself."""
+        return self.store
 
     def captures(self) -> list[Capture]:
         """Every folder of a set; one without a readable manifest is not proven."""
@@ -72,6 +82,11 @@ class BucketSource:
     sets: BucketSets
     identities: AgeIdentities = field(repr=False)
     scratch: Path
+
+    @property
+    def marks(self) -> Marked:
+        """The bucket itself."""
+        return self.sets
 
     def captures(self) -> list[Capture]:
         """Every set in the bucket; one that is not whole, or was found damaged, is not proven."""

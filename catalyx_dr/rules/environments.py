@@ -27,6 +27,7 @@ class Defaults:
     dump_cron: str
     dump_keep: int
     verification_cron: str
+    drill_cron: str
     fewest_backups: int
     most_backups: int | None
     fewest_dumps: int
@@ -49,6 +50,7 @@ DEFAULTS: Mapping[Environment, Defaults] = {
         dump_cron="0 0 * * 0",
         dump_keep=5,
         verification_cron="0 3 * * 0",
+        drill_cron="0 4 1 * *",
         fewest_backups=3,
         most_backups=5,
         fewest_dumps=1,
@@ -61,6 +63,7 @@ DEFAULTS: Mapping[Environment, Defaults] = {
         dump_cron="0 0 * * *",
         dump_keep=7,
         verification_cron="0 3 * * 0",
+        drill_cron="0 4 1 * *",
         fewest_backups=3,
         most_backups=30,
         fewest_dumps=3,
@@ -73,6 +76,7 @@ DEFAULTS: Mapping[Environment, Defaults] = {
         dump_cron="0 0 * * *",
         dump_keep=14,
         verification_cron="0 3 * * 0",
+        drill_cron="0 4 * * 6",
         fewest_backups=7,
         most_backups=30,
         fewest_dumps=14,
@@ -85,6 +89,7 @@ DEFAULTS: Mapping[Environment, Defaults] = {
         dump_cron="0 0 * * *",
         dump_keep=30,
         verification_cron="0 3 * * *",
+        drill_cron="0 4 * * 6",
         fewest_backups=7,
         most_backups=None,
         fewest_dumps=30,
@@ -134,7 +139,7 @@ def overrides(spec: EnvironmentSpec) -> tuple[Override, ...]:
     """What the stack sets differently from its environment's defaults, in backups and identity dumps."""
     found: list[Override] = []
     for place, validator in enumerate(spec.validators):
-        for block in ("backup", "identity_dump", "verification"):
+        for block in ("backup", "identity_dump", "verification", "drill"):
             part = getattr(validator, block)
             if part is None:
                 continue
@@ -170,7 +175,7 @@ def _fill_validator(validator: dict[str, Any], defaults: Defaults) -> None:
     if isinstance(dumps, dict):
         _fill_schedule(dumps, defaults.dump_cron, DUMP_DEADLINE)
         _fill_keep(dumps, defaults.dump_keep)
-    for name, cron in (("verification", defaults.verification_cron),):
+    for name, cron in (("verification", defaults.verification_cron), ("drill", defaults.drill_cron)):
         if isinstance(validator.get(name), dict):
             _fill_run(validator[name], cron, PROOF_DEADLINE)
 

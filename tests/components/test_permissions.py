@@ -1,8 +1,14 @@
 from typing import Any
 
-from components.permissions import backup_rules, identity_dump_rules, recovery_rules, verification_rules
+from components.permissions import backup_rules, drill_rules, identity_dump_rules, recovery_rules, verification_rules
 from tests.components.rendering import one, rendered
 from tests.components.specs import stack_spec, validator_spec
+
+EVERY_RUN: dict[tuple[str, tuple[str, ...]], set[str]] = {
+    ("configmaps", ()): {"get", "list", "create", "patch", "delete"},
+    ("events", ()): {"create"},
+    ("cronjobs", ("acme-backup", "acme-drill", "acme-identity-dump", "acme-verify")): {"get"},
+}
 
 
 def allowed(rules: Any) -> dict[tuple[str, tuple[str, ...]], set[str]]:
@@ -11,14 +17,13 @@ def allowed(rules: Any) -> dict[tuple[str, tuple[str, ...]], set[str]]:
 
 def test_backup_may_grow_its_own_claim_and_keep_records() -> None:
     rules = allowed(backup_rules(validator_spec()))
-    assert rules == {
-        ("configmaps", ()): {"get", "list", "create", "patch", "delete"},
+    assert rules == EVERY_RUN | {
         ("persistentvolumeclaims", ("acme-backups",)): {"get", "patch"},
     }
 
 
 def test_identity_dump_neither_reads_nor_lists_secrets() -> None:
-    assert allowed(identity_dump_rules())[("secrets", ())] == {"create", "delete"}
+    assert allowed(identity_dump_rules(validator_spec()))[("secrets", ())] == {"create", "delete"}
 
 
 def test_recovery_changes_only_named_workloads() -> None:
@@ -50,7 +55,8 @@ def test_service_accounts_carry_the_annotations_of_the_stack_and_no_token() -> N
 
 
 def test_verification_finds_secrets_without_reading_any() -> None:
-    assert allowed(verification_rules()) == {
-        ("configmaps", ()): {"get", "list", "create", "patch", "delete"},
-        ("secrets", ()): {"create"},
-    }
+    assert allowed(verification_rules(validator_spec())) == EVERY_RUN | {("secrets", ()): {"create"}}
+
+
+def test_drill_touches_nothing_of_the_cluster() -> None:
+    assert allowed(drill_rules(validator_spec())) == EVERY_RUN

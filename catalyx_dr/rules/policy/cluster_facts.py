@@ -114,6 +114,14 @@ def named_secrets(validator: ValidatorSpec) -> Iterator[tuple[str, str, str]]:
     if bucket is not None and bucket.credentials is not None:
         for key in (bucket.credentials.access_key_id_key, bucket.credentials.secret_access_key_key):
             yield "backup.bucket.credentials.secret", bucket.credentials.secret, key
+    yield from _secrets_of_proofs(validator)
+
+
+def _secrets_of_proofs(validator: ValidatorSpec) -> Iterator[tuple[str, str, str]]:
+    if validator.alerts is not None and validator.alerts.webhook is not None:
+        yield "alerts.webhook", validator.alerts.webhook.name, validator.alerts.webhook.key
+    if validator.drill is not None and validator.drill.age_identity is not None:
+        yield "drill.ageIdentity", validator.drill.age_identity.name, validator.drill.age_identity.key
 
 
 CLUSTER_RULES = (

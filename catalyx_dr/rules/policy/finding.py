@@ -52,11 +52,13 @@ class Stack:
                 yield f"{path}.identityDump", validator, validator.identity_dump
 
     def runs(self) -> Iterator[tuple[str, ValidatorSpec, RunSchedule]]:
-        """Every schedule, those of verifications too, with its path."""
+        """Every schedule, those of verifications and drills too, with its path."""
         yield from self.schedules()
         for path, validator in self.validators():
             if validator.verification is not None:
                 yield f"{path}.verification", validator, validator.verification
+            if validator.drill is not None:
+                yield f"{path}.drill", validator, validator.drill
 
     def severity(self) -> Severity:
         """Error where it is strict, else warning."""
