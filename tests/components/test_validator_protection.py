@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 
@@ -139,22 +140,22 @@ def test_verification_sees_volume_and_store_but_no_database() -> None:
     assert {"acme-backups", "acme-bucket", "acme-verify"} <= set(cron_job.depends_on)
 
 
-def _drill(**declared: object) -> dict[str, object]:
+def _drill(**declared: object) -> dict[str, Any]:
     resources = rendered(stack_spec(validators=[VALIDATOR | {"drill": declared}]))
     job = one(resources, CRON_JOB, "acme-drill").inputs["spec"]["jobTemplate"]["spec"]
     assert job["ttlSecondsAfterFinished"] == 3600
-    template: dict[str, object] = job["template"]["spec"]
+    template: dict[str, Any] = job["template"]["spec"]
     return template
 
 
 def test_drill_runs_beside_a_server_that_only_its_pod_reaches() -> None:
     template = _drill(image="registry.example/postgres:16", runAsUser=70)
-    (server,) = template["initContainers"]  # type: ignore[misc, attr-defined]
+    (server,) = template["initContainers"]
     assert (server["image"], server["restartPolicy"]) == ("registry.example/postgres:16", "Always")
     assert server["securityContext"]["runAsUser"] == 70
     assert "listen_addresses=127.0.0.1" in server["command"][2]
     # The storage of both databases: 1 Gi and 2 Gi.
-    assert {"name": "throw-away", "emptyDir": {"sizeLimit": "3Gi"}} in template["volumes"]  # type: ignore[operator]
+    assert {"name": "throw-away", "emptyDir": {"sizeLimit": "3Gi"}} in template["volumes"]
     assert "postgres-secrets" not in json.dumps(template)
     assert "acme-backups" in json.dumps(template)
 
@@ -163,7 +164,7 @@ def test_large_drill_has_a_claim_that_goes_with_its_pod() -> None:
     template = _drill(
         storageClass="fast", storage="9Gi", source="bucket", ageIdentity={"name": "age", "key": "identity"}
     )
-    volumes = {volume["name"]: volume for volume in template["volumes"]}  # type: ignore[attr-defined]
+    volumes = {volume["name"]: volume for volume in template["volumes"]}
     for name in ("throw-away", "scratch"):
         claim = volumes[name]["ephemeral"]["volumeClaimTemplate"]["spec"]
         assert (claim["storageClassName"], claim["resources"]["requests"]["storage"]) == ("fast", "9Gi")

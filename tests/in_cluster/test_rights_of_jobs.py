@@ -50,7 +50,7 @@ def acting_as(client: Client, kubeconfig: Path, namespace: str) -> Iterator[As]:
     clusters: list[Cluster] = []
 
     def reach(name: str) -> Cluster:
-        command = [kubectl(), f"--kubeconfig={kubeconfig}", f"--namespace={namespace}", "create", "token", name]
+        command = [str(kubectl()), f"--kubeconfig={kubeconfig}", f"--namespace={namespace}", "create", "token", name]
         token = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
         config = yaml.safe_load(kubeconfig.read_text())
         config["users"] = [{"name": user["name"], "user": {"token": token}} for user in config["users"]]
@@ -68,7 +68,7 @@ def test_every_job_may_write_an_event_that_describe_shows(
 ) -> None:
     warn_about(acting_as(name), "acme-backup", "BackupFailed", "disk full " * 200)
 
-    describe = [kubectl(), f"--kubeconfig={kubeconfig}", f"--namespace={namespace}", "describe", "cronjob"]
+    describe = [str(kubectl()), f"--kubeconfig={kubeconfig}", f"--namespace={namespace}", "describe", "cronjob"]
     shown = subprocess.run([*describe, "acme-backup"], check=True, capture_output=True, text=True).stdout
     assert "Warning  BackupFailed" in shown
     assert "catalyx-dr" in shown

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from catalyx_dr.rules.alert_rules import alert_rules
-from dev.toolchain.promtool import promtool
 from tests.components.rendering import NOW, one, rendered
 from tests.components.specs import VALIDATOR, stack_spec, validator_spec
+from tests.promtool import promtool
 
 _CRON_JOB = '{namespace="canton",cronjob="acme-backup"}'
 _JOB = '{namespace="canton",job_name="acme-backup-29"}'
