@@ -37,6 +37,19 @@ def specifications(cluster: Cluster, validator: str | None = None) -> list[Valid
     return sorted(wanted, key=lambda spec: spec.name)
 
 
+def one_specification(cluster: Cluster, validator: str | None) -> ValidatorSpec:
+    """The specification of one validator; raises MissingError when there is none, or several and none was named."""
+    found = specifications(cluster, validator)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise MissingError(
+            f"namespace {cluster.namespace} has no protected validator; declare one in the stack and run pulumi up"
+        )
+    names = ", ".join(spec.name for spec in found)
+    raise MissingError(f"namespace {cluster.namespace} has the validators {names}; name one with --validator")
+
+
 def schedules(cluster: Cluster) -> list[ScheduleFacts]:
     """Our CronJobs in the namespace."""
     with explained(f"list CronJobs in {cluster.namespace}"):

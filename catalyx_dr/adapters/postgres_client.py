@@ -68,7 +68,8 @@ class PostgresClient:
         purpose = f"decode check of {dump.name}"
         compressed = sorted(str(path) for path in dump.rglob("*.zst"))
         with ExitStack() as checks:
-            checks.enter_context(_running(self.folder / "pg_restore", ["--file=/dev/null", str(dump)], purpose))
+            arguments = ["--file=/dev/null", str(archive_of(dump))]
+            checks.enter_context(_running(self.folder / "pg_restore", arguments, purpose))
             for batch in (compressed[at : at + _BATCH] for at in range(0, len(compressed), _BATCH)):
                 checks.enter_context(_running(Path(_zstd() or "zstd"), ["--test", "--quiet", "--", *batch], purpose))
             yield
@@ -85,7 +86,7 @@ class PostgresClient:
             "--no-subscriptions",
             "--no-password",
             *(() if owners else ("--no-owner", "--no-privileges")),
-            str(dump),
+            str(archive_of(dump)),
         ]
         with (
             self._password_file(server) as environment,
@@ -99,7 +100,7 @@ class PostgresClient:
             return False
         # Builds differ; the program looks at its compression before it looks for the server, which is none.
         probe = [str(self.folder / "pg_dump"), "--compress=zstd", "--file=/dev/null", "--dbname=host=/nonexistent"]
-        answer = subprocess.run(probe, capture_output=True, text=True, check=False, env=_environment())  # noqa: S603
+        answer = subprocess.run(probe, capture_output=True, text=True, check=False, env=client_environment())  # noqa: S603
         return "compression" not in answer.stderr
 
     @contextmanager
@@ -115,6 +116,12 @@ class PostgresClient:
             path.unlink(missing_ok=True)
 
 
+def archive_of(dump: Path) -> Path:
+    """What pg_restore reads in the folder of a dump: the folder itself, or the only file, which others made."""
+    files = list(dump.iterdir()) if dump.is_dir() and not (dump / "toc.dat").exists() else []
+    return files[0] if len(files) == 1 else dump
+
+
 @contextmanager
 def _running(
     program: Path, arguments: Sequence[str], purpose: str, environment: Mapping[str, str] | None = None
@@ -127,7 +134,7 @@ def _running(
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        env=_environment() | dict(environment or {}),
+        env=client_environment() | dict(environment or {}),
     ) as process:
         try:
             yield
@@ -136,7 +143,7 @@ def _running(
             process.terminate()
             raise
     if process.returncode != 0:
-        raise CatalyxDrError(f"{purpose} failed: {program.name} says: {_last_words(errors)}")
+        raise CatalyxDrError(f"{purpose} failed: {program.name} says: {last_words(errors)}")
 
 
 def client_for(version: ServerVersion, passwords: Path) -> PostgresClient:
@@ -162,7 +169,7 @@ def _installed(major: int, passwords: Path) -> Iterator[PostgresClient]:
     for folder in (*folders, *([Path(on_path).parent] if on_path else [])):
         if (folder / "pg_dump").exists() and (folder / "pg_restore").exists():
             answer = subprocess.run(  # noqa: S603
-                [folder / "pg_dump", "--version"], capture_output=True, text=True, check=False, env=_environment()
+                [folder / "pg_dump", "--version"], capture_output=True, text=True, check=False, env=client_environment()
             )
             match = re.search(r"\d+(\.\d+)?", answer.stdout)
             if match:
@@ -174,13 +181,14 @@ def _zstd() -> str | None:
     return shutil.which("zstd")
 
 
-def _environment() -> dict[str, str]:
+def client_environment() -> dict[str, str]:
     """What a child needs: nothing that redirects libpq, messages in English."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
     return kept | {"LC_ALL": "C"}
 
 
-def _last_words(errors: str) -> str:
+def last_words(errors: str) -> str:
+    """The telling end of what a program wrote, without statements or rows."""
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
     # `detail:` and `command was:` lines may quote statements or rows.
     telling = [line for line in lines if ": error:" in line or ": fatal:" in line.lower()] or lines

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,8 @@ from catalyx_dr.model.errors import CatalyxDrError, SpecError
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.record import RecordKind
 from catalyx_dr.model.validator_spec import ValidatorSpec
+from catalyx_dr.operations.adopt_dump import DumpToAdopt, adopt_dump
+from catalyx_dr.operations.adopt_set import SetToAdopt, adopt_set
 from catalyx_dr.operations.alerting import alerting
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.diagnose import ANSWER
@@ -37,6 +40,8 @@ _SPEC_PATH = Path("/etc/catalyx-dr/validator.json")
 IdentityFile = Annotated[Path | None, typer.Option(help="File with the private age identity")]
 Request = Annotated[str, typer.Option("--request", help="Request id; the same request never runs twice")]
 
+PartyId = Annotated[str | None, typer.Option(help="Party of the operator, where history knows nothing yet")]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -49,6 +54,8 @@ def register(app: typer.Typer) -> None:
         ("restore", restore_databases),
         ("import-identities", import_dump),
         ("look-inside", look),
+        ("adopt-dump", adopt_identities),
+        ("adopt-set", adopt_databases),
     ):
         app.command(name, rich_help_panel="In the cluster")(command)
 
@@ -94,6 +101,31 @@ def look(spec: SpecFile = _SPEC_PATH) -> None:
     """Tell what databases, store, Keycloak and validator answer; changes nothing."""
     seen = look_inside(_read_spec(spec), SecretFiles())
     print(ANSWER + seen.model_dump_json(), flush=True)  # noqa: T201
+
+
+def adopt_identities(
+    secret: Annotated[str, typer.Option(help="Mounted Secret that holds the dump under content")],
+    taken: Annotated[datetime, typer.Option(help="When it was taken, in UTC")],
+    origin: Annotated[str, typer.Option(help="Where it came from, for the record")],
+    party_id: PartyId = None,
+    spec: SpecFile = _SPEC_PATH,
+) -> None:
+    """Prove and keep an identity dump that others took."""
+    validator, cluster = _read(spec)
+    order = DumpToAdopt(secret, taken.replace(tzinfo=UTC), origin, party_id)
+    adopt_dump(validator, order, _surroundings(cluster), cluster)
+
+
+def adopt_databases(
+    name: Annotated[str, typer.Argument(help="Folder below incoming/")],
+    source: Annotated[str, typer.Option(help="volume or bucket")] = "volume",
+    time_zone: Annotated[str, typer.Option(help="Zone of the machine that made the dumps")] = "Etc/UTC",
+    party_id: PartyId = None,
+    spec: SpecFile = _SPEC_PATH,
+) -> None:
+    """Prove and keep a pair of database dumps that others made."""
+    validator, cluster = _read(spec)
+    adopt_set(validator, SetToAdopt(name, source, time_zone, party_id), _surroundings(cluster))
 
 
 def restore_databases(

@@ -35,7 +35,7 @@ from catalyx_dr.rules.identity import (
 from catalyx_dr.rules.retention import removals, report
 
 IN_CLUSTER, IN_BUCKET = "cluster", "bucket"
-_METADATA, _FLAGS = "metadata", "flags"
+METADATA, FLAGS = "metadata", "flags"
 _FAILED_RECORDS_KEPT = 10
 
 
@@ -50,7 +50,7 @@ def dump_identities(spec: ValidatorSpec, surroundings: Surroundings, cluster: Cl
     ) as progress:
         if spec.identity_dump is None:
             raise RefusedError(f"validator {spec.name!r} has no identityDump; declare its cron and retention")
-        bucket = _bucket(spec, surroundings.secrets)
+        bucket = checked_bucket(spec, surroundings.secrets)
         known = proven_dumps(surroundings.records, spec.name)
 
         progress.phase("token", 5)
@@ -72,10 +72,10 @@ def dump_identities(spec: ValidatorSpec, surroundings: Surroundings, cluster: Cl
         progress.phase("publish", 55)
         locations = (IN_CLUSTER,) if bucket is None else (IN_CLUSTER, IN_BUCKET)
         # Nothing but the record finds the Secret again, because the job may not list Secrets.
-        with _published(cluster, bucket, metadata, content) as stored:
-            details: dict[str, JsonValue] = {_METADATA: stored.model_dump(mode="json"), _FLAGS: [*flags]}
+        with published(cluster, bucket, metadata, content) as stored:
+            details: dict[str, JsonValue] = {METADATA: stored.model_dump(mode="json"), FLAGS: [*flags]}
             done = progress.complete(
-                _message(metadata, locations, flags), size=metadata.bytes, locations=locations, details=details
+                told_of(metadata, locations, flags), size=metadata.bytes, locations=locations, details=details
             )
     _prune(spec, surroundings, cluster, bucket, metadata, progress)
     return done
@@ -101,7 +101,7 @@ def proven_dumps(records: RecordStore, validator: str) -> list[tuple[Record, Ide
 def metadata_of(record: Record) -> IdentityDumpMetadata | None:
     """Metadata that the record of a dump holds; None when it holds none that can be read."""
     try:
-        return IdentityDumpMetadata.model_validate(record.details.get(_METADATA))
+        return IdentityDumpMetadata.model_validate(record.details.get(METADATA))
     except ValidationError:
         return None
 
@@ -113,7 +113,8 @@ def identities_in_bucket(spec: ValidatorSpec, secrets: SecretFiles) -> BucketIde
     return BucketIdentities(BucketStore.reach(spec.backup.bucket, secrets), spec.object_prefix)
 
 
-def _bucket(spec: ValidatorSpec, secrets: SecretFiles) -> BucketIdentities | None:
+def checked_bucket(spec: ValidatorSpec, secrets: SecretFiles) -> BucketIdentities | None:
+    """The same, after it answered and the recipients were found good; raises RefusedError or UnreachableError."""
     bucket = identities_in_bucket(spec, secrets)
     if bucket is not None:
         check_recipients(spec.encryption.recipients if spec.encryption else ())
@@ -122,7 +123,7 @@ def _bucket(spec: ValidatorSpec, secrets: SecretFiles) -> BucketIdentities | Non
 
 
 @contextmanager
-def _published(
+def published(
     cluster: Cluster, bucket: BucketIdentities | None, metadata: IdentityDumpMetadata, content: bytes
 ) -> Iterator[IdentityDumpMetadata]:
     """Keep the dump everywhere, or nowhere when that or the body fails; what lists it in the bucket is written last.
@@ -155,7 +156,8 @@ def _ignored() -> Iterator[None]:
         return
 
 
-def _message(metadata: IdentityDumpMetadata, locations: tuple[str, ...], flags: tuple[str, ...]) -> str:
+def told_of(metadata: IdentityDumpMetadata, locations: tuple[str, ...], flags: tuple[str, ...]) -> str:
+    """What the record says of a dump."""
     text = (
         f"{metadata.participant_id}, {metadata.key_count} keys ({metadata.key_kind}), {metadata.bytes} bytes, "
         f"in {' and '.join(locations)}"

@@ -11,14 +11,11 @@ from catalyx_dr.model.inside_facts import InsideFacts
 from catalyx_dr.model.validator_spec import BackupBucket, DatabaseRole, ValidatorApi, ValidatorSpec, WalletLogin
 from catalyx_dr.operations.look_inside import look_inside
 from tests.fixtures_identity import (
-    CLIENT_ID,
     CLIENT_SECRET,
     IDENTITIES,
     PARTICIPANT,
     PARTY,
-    WALLET_CLIENT,
     WALLET_PASSWORD,
-    WALLET_USER,
     Keycloak,
     Reply,
     ValidatorApp,
@@ -43,24 +40,12 @@ class Looked:
 
 
 @pytest.fixture
-def looked(protected_in_bucket: Protected, keycloak: Keycloak, validator_app: ValidatorApp) -> Looked:
+def looked(
+    protected_in_bucket: Protected, identity_secrets: SecretFiles, keycloak: Keycloak, validator_app: ValidatorApp
+) -> Looked:
     found = protected_in_bucket
-    api = ValidatorApi(url=validator_app.url, wallet_login=WalletLogin())
-    spec = found.spec.model_copy(update={"api": api})
-    client, login = spec.api.credentials, WalletLogin()
-    for secret, key, value in (
-        (client.secret, client.url_key, keycloak.url),
-        (client.secret, client.client_id_key, CLIENT_ID),
-        (client.secret, client.client_secret_key, CLIENT_SECRET),
-        (login.client_secret, login.url_key, keycloak.url),
-        (login.client_secret, login.client_id_key, WALLET_CLIENT),
-        (login.user_secret, login.username_key, WALLET_USER),
-        (login.user_secret, login.password_key, WALLET_PASSWORD),
-    ):
-        path = found.surroundings.secrets.path(secret, key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(value)
-    return Looked(spec, found.surroundings.secrets, found.surroundings.volume, found.server, keycloak, validator_app)
+    spec = found.spec.model_copy(update={"api": ValidatorApi(url=validator_app.url, wallet_login=WalletLogin())})
+    return Looked(spec, identity_secrets, found.surroundings.volume, found.server, keycloak, validator_app)
 
 
 def test_healthy_validator_answers_everything(looked: Looked) -> None:
