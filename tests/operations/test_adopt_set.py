@@ -60,7 +60,8 @@ def by_hand(protected: Protected) -> ByHand:
         folder.mkdir(parents=True)
         for role in order:
             dump_by_hand(protected.server, folder, role, *options)
-            next_second()
+            if role == order[0]:
+                next_second()
         return folder
 
     return make
