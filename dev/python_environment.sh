@@ -31,7 +31,8 @@ lock() { uv pip compile --quiet --universal --python-version 3.11 --generate-has
 if [ "${1:-}" = --lock ]; then
   lock pyproject.toml --output-file requirements/agent.lock
   # The tests run the stand-in validator on this machine too, so its packages belong to the environment.
-  lock pyproject.toml requirements/validator.in --extra pulumi --group dev --output-file requirements/dev.lock
+  lock pyproject.toml requirements/validator.in --extra pulumi --group dev --override requirements/overrides.txt \
+    --output-file requirements/dev.lock
   lock requirements/validator.in --output-file requirements/validator.lock
   exit
 fi

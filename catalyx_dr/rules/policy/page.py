@@ -37,6 +37,9 @@ catalyx-dr:waivers:
 catalyx-dr:raised: [DR010]
 ```
 
+The same rules are a Pulumi policy pack, for stacks whose program is not trusted to stop by itself:
+`pulumi preview --policy-pack policy_pack`.
+
 This page is generated from the rules: `make schema`.
 """
 

@@ -37,15 +37,16 @@ RULES = tuple(
         proofs.RULES,
     )
 )
+# Those that need nothing but a stack file.
+FILE_RULES = (*(rule.text for rule in RULES), UNUSED)
 
 
 def rule_texts() -> tuple[RuleText, ...]:
     """Texts of all rules, by id."""
     texts = [
-        *(rule.text for rule in RULES),
+        *FILE_RULES,
         *(rule.text for rule in CHANGE_RULES),
         *(rule.text for rule in CLUSTER_RULES),
-        UNUSED,
     ]
     return tuple(sorted(texts, key=lambda text: text.id))
 
