@@ -1,5 +1,6 @@
 """A real S3-compatible store, versitygw, with versioning and object lock."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,10 +25,12 @@ STORE_SECRET = "backup-store"  # noqa: S105 - a name
 
 
 class S3Server:
-    """One store with data below `folder`."""
+    """One store with data below `folder`; `options` are versitygw's own, `trusted` are authorities: then it is TLS."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, options: tuple[str | Path, ...] = (), trusted: Path | None = None) -> None:
         self._folder = folder
+        self._options = options
+        self._trusted = trusted
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         for name in ("data", "versions"):
@@ -37,7 +40,7 @@ class S3Server:
     @property
     def endpoint(self) -> str:
         """Address of the store."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"{'https' if self._trusted else 'http'}://127.0.0.1:{self._port}"
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -47,6 +50,7 @@ class S3Server:
                 [
                     program,
                     *("--port", f"127.0.0.1:{self._port}", "--access", ACCESS_KEY, "--secret", SECRET_KEY),
+                    *self._options,
                     *("posix", "--versioning-dir", self._folder / "versions", self._folder / "data"),
                 ],
                 stdout=log,
@@ -69,12 +73,37 @@ class S3Server:
             region_name="us-east-1",
             aws_access_key_id=ACCESS_KEY,
             aws_secret_access_key=SECRET_KEY,
+            verify=str(self._trusted) if self._trusted else None,
             config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
         )
 
 
+class GivenStore(S3Server):
+    """A store that runs already, of another make, whose administrator has the same keys."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._given = endpoint
+        self._trusted = None
+
+    @property
+    def endpoint(self) -> str:
+        """Address of the store."""
+        return self._given
+
+    def start(self) -> None:
+        """It is not ours to start."""
+        pytest.skip("the store is given")
+
+    def stop(self) -> None:
+        """Nor to stop."""
+
+
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """The store: versitygw, or the one whose endpoint CATALYX_DR_TEST_S3 names."""
+    if given := os.environ.get("CATALYX_DR_TEST_S3"):
+        yield GivenStore(given)
+        return
     server = S3Server(tmp_path_factory.mktemp("s3"))
     try:
         yield server
@@ -85,7 +114,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 @pytest.fixture
 def bucket(s3_server: S3Server, request: pytest.FixtureRequest) -> BackupBucket:
     """An empty versioned bucket of the test's own."""
-    name = f"test-{abs(hash(request.node.nodeid)):x}"
+    name = f"test-{abs(hash((request.node.nodeid, os.getpid()))):x}"
     s3_server.client().create_bucket(Bucket=name)
     s3_server.client().put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     return declared_bucket(s3_server, name)

@@ -142,7 +142,15 @@ class AgentPod:
 
     def _configuration(self) -> list[dict[str, Any]]:
         spec_file = {"name": self._names.spec_config_map, "items": [{"key": SPEC_FILE, "path": SPEC_FILE}]}
-        return [{"configMap": spec_file}, *self._secret_sources()]
+        return [{"configMap": spec_file}, *self._authority_sources(), *self._secret_sources()]
+
+    def _authority_sources(self) -> list[dict[str, Any]]:
+        """Certificates of the store's authorities from a ConfigMap, found where the keys of Secrets are."""
+        bundle = self.spec.backup.bucket.ca_bundle if self.spec.backup and self.spec.backup.bucket else None
+        if bundle is None or bundle.kind != "ConfigMap":
+            return []
+        items = [{"key": bundle.key, "path": f"{MOUNT_PATH.name}/{bundle.name}/{bundle.key}"}]
+        return [{"configMap": {"name": bundle.name, "items": items, "optional": True}}]
 
     def _secret_sources(self) -> list[dict[str, Any]]:
         folder = MOUNT_PATH.name

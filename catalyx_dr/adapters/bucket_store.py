@@ -1,18 +1,20 @@
 """Objects in one bucket of any S3-compatible store: uploads, downloads, versions and locks."""
 
 import math
+import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import RawIOBase
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 import boto3
 from boto3.exceptions import S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, UnreachableError
@@ -60,8 +62,7 @@ class BucketStore:
             key_id = secrets.read(at.credentials.secret, at.credentials.access_key_id_key)
             key = secrets.read(at.credentials.secret, at.credentials.secret_access_key_key)
         config = Config(
-            # Host names such as bucket.store.svc do not resolve: other stores than AWS are addressed by path.
-            s3={"addressing_style": "path" if at.endpoint else "auto"},
+            s3={"addressing_style": _addressing(at)},
             retries={"mode": "standard", "max_attempts": 5},
             connect_timeout=10,
             read_timeout=60,
@@ -72,6 +73,7 @@ class BucketStore:
             region_name=at.region,
             aws_access_key_id=key_id,
             aws_secret_access_key=key,
+            verify=_authorities(at, secrets),
             config=config,
         )
         return cls(client, at)
@@ -93,7 +95,7 @@ class BucketStore:
     def put(self, key: str, content: bytes) -> None:
         """Store a small object; the client sends a checksum that the store verifies."""
         with self.explained(f"write {key}"):
-            self.client.put_object(Bucket=self.at.name, Key=key, Body=content, **self._lock_arguments())
+            self.client.put_object(Bucket=self.at.name, Key=key, Body=content, **self._object_arguments())
 
     def get(self, key: str) -> bytes:
         """Content of a small object; raises MissingError."""
@@ -118,7 +120,7 @@ class BucketStore:
         config.max_in_memory_upload_chunks = _PARTS_AT_ONCE
         with self.explained(f"write {key}"):
             self.client.upload_fileobj(
-                cast(IO[bytes], source), self.at.name, key, ExtraArgs=self._lock_arguments(), Config=config
+                cast(IO[bytes], source), self.at.name, key, ExtraArgs=self._object_arguments(), Config=config
             )
 
     def size(self, key: str) -> int:
@@ -167,6 +169,17 @@ class BucketStore:
             return [None]
         return [item["VersionId"] for item in found if item["Key"] == key]
 
+    def _object_arguments(self) -> dict[str, Any]:
+        """What every object is stored with."""
+        return {**self._encryption_arguments(), **self._lock_arguments()}
+
+    def _encryption_arguments(self) -> dict[str, Any]:
+        if self.at.server_side_encryption == "sse-s3":
+            return {"ServerSideEncryption": "AES256"}
+        if self.at.server_side_encryption == "sse-kms" and self.at.kms_key is not None:
+            return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.at.kms_key}
+        return {}
+
     def _lock_arguments(self) -> dict[str, Any]:
         lock = self.at.object_lock
         if lock is None:
@@ -183,6 +196,11 @@ class BucketStore:
             if _code(error) in passing:
                 raise
             raise self._explain(action, error) from None
+        except SSLError as error:
+            raise UnreachableError(
+                f"could not {action} in {self}: its certificate is not trusted ({_reason(error)}); give the "
+                "certificates of the authority that signed it in bucket.caBundle, or correct the endpoint's host name"
+            ) from None
         except (BotoCoreError, S3UploadFailedError) as error:
             raise UnreachableError(
                 f"could not {action} in {self}: {_without_newlines(error)}; check endpoint, network and store"
@@ -201,6 +219,33 @@ class BucketStore:
         if status >= 500 or status == 429:
             return UnreachableError(f"{what}; the store has a fault, try again later")
         return CatalyxDrError(what)
+
+
+def _addressing(at: BackupBucket) -> Literal["auto", "path", "virtual"]:
+    """How the bucket is addressed; host names such as bucket.store.svc do not resolve, so that auto means the path."""
+    if at.addressing == "virtual-host":
+        return "virtual"
+    return "path" if at.addressing == "path" or at.endpoint else "auto"
+
+
+def _authorities(at: BackupBucket, secrets: SecretFiles) -> str | None:
+    """File with the certificates to trust; None: the public ones. Raises RefusedError for one that is not there."""
+    if at.ca_bundle is None:
+        return None
+    path = secrets.path(at.ca_bundle.name, at.ca_bundle.key)
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except (OSError, ssl.SSLError) as error:
+        raise RefusedError(
+            f"{at.ca_bundle.kind} {at.ca_bundle.name!r} has no certificates under key {at.ca_bundle.key!r} "
+            f"({type(error).__name__}); create it in the validator's namespace with the authority's PEM file"
+        ) from None
+    return str(path)
+
+
+def _reason(error: SSLError) -> str:
+    found = re.search(r"certificate verify failed: ([^(]+?)\s*\(", str(error))
+    return found[1] if found else "TLS failed"
 
 
 def _code(error: ClientError) -> str:

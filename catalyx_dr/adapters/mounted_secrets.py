@@ -39,7 +39,7 @@ def for_look(spec: ValidatorSpec) -> tuple[SecretKey, ...]:
 
 
 def for_bucket(spec: ValidatorSpec) -> tuple[SecretKey, ...]:
-    """Only the store's access key."""
+    """Only the store's access key, and the authorities that are trusted for it."""
     return _distinct(_store(spec))
 
 
@@ -70,6 +70,8 @@ def _store(spec: ValidatorSpec) -> Iterator[SecretKey]:
     if bucket is not None and bucket.credentials is not None:
         yield SecretKey(name=bucket.credentials.secret, key=bucket.credentials.access_key_id_key)
         yield SecretKey(name=bucket.credentials.secret, key=bucket.credentials.secret_access_key_key)
+    if bucket is not None and bucket.ca_bundle is not None and bucket.ca_bundle.kind == "Secret":
+        yield SecretKey(name=bucket.ca_bundle.name, key=bucket.ca_bundle.key)
 
 
 def _webhook(spec: ValidatorSpec) -> Iterator[SecretKey]:

@@ -178,6 +178,14 @@ class BucketCredentials(Spec):
     secret_access_key_key: str = "secret-access-key"  # noqa: S105
 
 
+class CaBundle(Spec):
+    """Certificates (PEM) of the authorities that sign the store's; they take the place of the public ones."""
+
+    kind: Literal["ConfigMap", "Secret"] = "ConfigMap"
+    name: KubernetesName
+    key: str = "ca.crt"
+
+
 class BackupBucket(Spec):
     """Bucket outside the cluster: declared with pulumi-aws, made at any S3-compatible store, or used as it is."""
 
@@ -194,6 +202,25 @@ class BackupBucket(Spec):
     credentials: BucketCredentials | None = None
     object_lock: ObjectLock | None = None
     kms_key: str | None = None
+    ca_bundle: CaBundle | None = Field(default=None, description="Where no public authority signed the certificate")
+    addressing: Literal["auto", "path", "virtual-host"] = Field(
+        default="auto", description="Bucket in the path or in the host name; auto: path where an endpoint is given"
+    )
+    server_side_encryption: Literal["default", "sse-s3", "sse-kms"] = Field(
+        default="default", description="What is asked for with each object; default: what the bucket does by itself"
+    )
+
+    @model_validator(mode="after")
+    def _kms_has_key(self) -> "BackupBucket":
+        if self.server_side_encryption == "sse-kms" and self.kms_key is None:
+            raise ValueError("kmsKey is required when serverSideEncryption is sse-kms; write the key's id or ARN")
+        return self
+
+    @model_validator(mode="after")
+    def _authorities_fit_endpoint(self) -> "BackupBucket":
+        if self.ca_bundle is not None and (self.endpoint is None or self.endpoint.startswith("http://")):
+            raise ValueError("caBundle is only for an endpoint with https://; leave it out, or correct endpoint")
+        return self
 
     @model_validator(mode="after")
     def _endpoint_fits_provider(self) -> "BackupBucket":

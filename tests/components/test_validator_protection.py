@@ -177,3 +177,12 @@ def test_webhook_is_mounted_where_runs_may_fail_and_nowhere_else() -> None:
     resources = rendered(stack_spec(validators=[VALIDATOR | {"alerts": alerts, "verification": {}, "drill": {}}]))
     for name in ("acme-backup", "acme-identity-dump", "acme-verify", "acme-drill"):
         assert "backup-alerts" in json.dumps(one(resources, CRON_JOB, name).inputs["spec"])
+
+
+def test_authorities_of_the_store_are_mounted_where_the_command_looks() -> None:
+    bucket = VALIDATOR["backup"]["bucket"] | {"caBundle": {"name": "store-ca", "key": "root.pem"}}
+    resources = rendered(stack_spec(validators=[VALIDATOR | {"backup": VALIDATOR["backup"] | {"bucket": bucket}}]))
+    template = one(resources, CRON_JOB, "acme-backup").inputs["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    sources = {volume["name"]: volume for volume in template["volumes"]}["configuration"]["projected"]["sources"]
+    items = [{"key": "root.pem", "path": "secrets/store-ca/root.pem"}]
+    assert {"configMap": {"name": "store-ca", "items": items, "optional": True}} in sources

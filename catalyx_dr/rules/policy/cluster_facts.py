@@ -114,6 +114,8 @@ def named_secrets(validator: ValidatorSpec) -> Iterator[tuple[str, str, str]]:
     if bucket is not None and bucket.credentials is not None:
         for key in (bucket.credentials.access_key_id_key, bucket.credentials.secret_access_key_key):
             yield "backup.bucket.credentials.secret", bucket.credentials.secret, key
+    if bucket is not None and bucket.ca_bundle is not None and bucket.ca_bundle.kind == "Secret":
+        yield "backup.bucket.caBundle", bucket.ca_bundle.name, bucket.ca_bundle.key
     yield from _secrets_of_proofs(validator)
 
 

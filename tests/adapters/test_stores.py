@@ -1,0 +1,137 @@
+"""Stores that are not like AWS: a private authority, buckets in host names, encryption that is asked for."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from catalyx_dr.adapters.bucket_store import BucketStore
+from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.model.errors import RefusedError, UnreachableError
+from catalyx_dr.model.validator_spec import BackupBucket, CaBundle
+from tests.certificates import Certificates, certificates
+from tests.fixtures_bucket import S3Server, declared_bucket
+
+_BUNDLE = CaBundle(name="store-ca")
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def tls_server(signed: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    options = ("--cert", signed.certificate, "--key", signed.key)
+    server = S3Server(tmp_path_factory.mktemp("s3-tls"), options, trusted=signed.authority)
+    server.client().create_bucket(Bucket="behind-tls")
+    yield server
+    server.stop()
+
+
+def _trust(secrets: SecretFiles, content: str) -> None:
+    path = secrets.path(_BUNDLE.name, _BUNDLE.key)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content)
+
+
+def test_private_authority_is_trusted_for_this_store(
+    tls_server: S3Server, signed: Certificates, secrets: SecretFiles
+) -> None:
+    _trust(secrets, signed.authority.read_text())
+    store = BucketStore.reach(declared_bucket(tls_server, "behind-tls", ca_bundle=_BUNDLE), secrets)
+
+    store.put("a/key", b"content")
+
+    assert store.get("a/key") == b"content"
+
+
+@pytest.mark.parametrize("trusts", ["the public authorities", "another authority"])
+def test_unknown_authority_is_named_with_the_way_out(
+    tls_server: S3Server, secrets: SecretFiles, tmp_path: Path, trusts: str
+) -> None:
+    bundle = None
+    if trusts == "another authority":
+        _trust(secrets, certificates(tmp_path, "another authority").authority.read_text())
+        bundle = _BUNDLE
+    store = BucketStore.reach(declared_bucket(tls_server, "behind-tls", ca_bundle=bundle), secrets)
+
+    with pytest.raises(UnreachableError, match=r"not trusted \(.*\); give the certificates .* in bucket\.caBundle"):
+        store.check()
+
+
+@pytest.mark.parametrize("content", [None, "no certificate at all"])
+def test_bundle_that_holds_no_certificates_is_refused(
+    tls_server: S3Server, secrets: SecretFiles, content: str | None
+) -> None:
+    if content is not None:
+        _trust(secrets, content)
+
+    with pytest.raises(RefusedError, match=r"ConfigMap 'store-ca' has no certificates under key 'ca\.crt'"):
+        BucketStore.reach(declared_bucket(tls_server, "behind-tls", ca_bundle=_BUNDLE), secrets)
+
+
+def test_bucket_in_the_host_name(tmp_path: Path, secrets: SecretFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = S3Server(tmp_path, ("--virtual-domain", "store.test"))
+    try:
+        server.client().create_bucket(Bucket="by-host")
+        port = server.endpoint.rpartition(":")[2]
+        real = socket.getaddrinfo
+        asked: list[str] = []
+
+        def resolve(host: Any, *arguments: Any, **named: Any) -> Any:
+            asked.append(str(host))
+            return real("127.0.0.1" if str(host).endswith("store.test") else host, *arguments, **named)
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+        declared = declared_bucket(server, "by-host", endpoint=f"http://store.test:{port}", addressing="virtual-host")
+        store = BucketStore.reach(declared, secrets)
+
+        store.put("a/key", b"content")
+
+        assert store.get("a/key") == b"content"
+        assert set(asked) == {"by-host.store.test"}
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("declared", "headers"),
+    [
+        ({}, {}),
+        ({"server_side_encryption": "sse-s3"}, {"x-amz-server-side-encryption": "AES256"}),
+        (
+            {"server_side_encryption": "sse-kms", "kms_key": "key-7"},
+            {"x-amz-server-side-encryption": "aws:kms", "x-amz-server-side-encryption-aws-kms-key-id": "key-7"},
+        ),
+    ],
+)
+def test_encryption_by_the_store_is_asked_for_with_each_object(
+    bucket: BackupBucket, secrets: SecretFiles, declared: dict[str, str], headers: dict[str, str]
+) -> None:
+    store = BucketStore.reach(bucket.model_copy(update=declared), secrets)
+    sent: list[dict[str, str]] = []
+
+    def keep(request: Any, **_: Any) -> None:
+        found = {name.lower(): str(value) for name, value in request.headers.items()}
+        sent.append({name: value for name, value in found.items() if "server-side-encryption" in name})
+
+    store.client.meta.events.register("before-sign.s3.PutObject", keep)
+    store.put("a/key", b"content")
+
+    assert sent == [headers]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"server_side_encryption": "sse-kms"}, "kmsKey is required"),
+        ({"ca_bundle": _BUNDLE}, "only for an endpoint with https://"),
+    ],
+)
+def test_fields_that_do_not_fit_are_refused(bucket: BackupBucket, fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        BackupBucket.model_validate(bucket.model_dump(by_alias=False) | fields)
