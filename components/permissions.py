@@ -8,11 +8,19 @@ from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, Role, RoleBinding, RoleRef
 
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.validator_spec import SpliceHelmTarget, ValidatorSpec
+from catalyx_dr.rules.snapshot_order import snapshot_steps
 from components.object_metadata import metadata_of
 
 
 def backup_rules(spec: ValidatorSpec) -> list[PolicyRuleArgs]:
-    """Records, and growing the backup volume."""
+    """Records, and growing the backup volume; or taking and removing snapshots."""
+    if spec.backup is not None and spec.backup.snapshot is not None:
+        claims = [step.volume.claim for step in snapshot_steps(spec.databases)]
+        return [
+            _records(),
+            _snapshots("get", "list", "create", "patch", "delete"),
+            _core("persistentvolumeclaims", "get", names=claims),
+        ]
     if spec.backup is None or spec.backup.volume is None:
         return _of_every_run(spec)
     claim = _core("persistentvolumeclaims", "get", "patch", names=[ObjectNames.of(spec).volume_claim])
@@ -94,6 +102,10 @@ def service_account(
 
 def _records() -> PolicyRuleArgs:
     return _core("configmaps", "get", "list", "create", "patch", "delete")
+
+
+def _snapshots(*verbs: str) -> PolicyRuleArgs:
+    return PolicyRuleArgs(api_groups=["snapshot.storage.k8s.io"], resources=["volumesnapshots"], verbs=list(verbs))
 
 
 def _core(resource: str, *verbs: str, names: list[str] | None = None) -> PolicyRuleArgs:

@@ -179,6 +179,8 @@ def destinations_of_sets(spec: ValidatorSpec) -> list[str]:
     backup = spec.backup
     if backup is None:
         return []
+    if backup.snapshot is not None:
+        return [f"VolumeSnapshots {spec.namespace}/{ObjectNames.of(spec).snapshot('*', '*')}"]
     volume = [f"claim {spec.namespace}/{ObjectNames.of(spec).volume_claim}, folder sets"] if backup.volume else []
     return [*volume, *([f"s3://{backup.bucket.name}/{spec.object_prefix}sets/"] if backup.bucket else [])]
 

@@ -24,7 +24,7 @@ PASSWORD = "s:e\\c r'et"  # noqa: S105
 MAINTENANCE = "cantonnet"
 PARTICIPANT_ID = "PAR::acme-validator-1::1220" + "ab" * 32
 
-_VALIDATOR_TABLES = """
+VALIDATOR_TABLES = """
     CREATE SCHEMA validator;
     CREATE TABLE validator.store_last_ingested_offsets (
         store_id int, migration_id bigint, last_ingested_offset text, PRIMARY KEY (store_id, migration_id));
@@ -33,7 +33,7 @@ _VALIDATOR_TABLES = """
     INSERT INTO validator.user_wallet_acs_store
         SELECT n, jsonb_build_object('amount', n, 'owner', md5(n::text)) FROM generate_series(1, 500) n;
 """
-_PARTICIPANT_TABLES = """
+PARTICIPANT_TABLES = """
     CREATE SCHEMA participant;
     CREATE TABLE participant.common_node_id (
         identifier varchar, namespace varchar, PRIMARY KEY (identifier, namespace));
@@ -155,7 +155,7 @@ def postgres_server() -> Iterator[ThrowawayServer]:
 @pytest.fixture
 def validator_databases(postgres_server: ThrowawayServer) -> Iterator[ThrowawayServer]:
     """Databases `cantonnet_validator` (offset 200 of migration 1) and `participant` (ledger end 200)."""
-    postgres_server.create("cantonnet_validator", _VALIDATOR_TABLES)
-    postgres_server.create("participant", _PARTICIPANT_TABLES)
+    postgres_server.create("cantonnet_validator", VALIDATOR_TABLES)
+    postgres_server.create("participant", PARTICIPANT_TABLES)
     yield postgres_server
     postgres_server.drop_all()

@@ -15,6 +15,7 @@ from catalyx_dr.adapters.backup_claims import ClusterClaim
 from catalyx_dr.adapters.cluster import Cluster, connect
 from catalyx_dr.adapters.records import ClusterRecords
 from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.adapters.volume_snapshots import ClusterSnapshots
 from catalyx_dr.model.errors import CatalyxDrError, SpecError
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.record import RecordKind
@@ -30,6 +31,7 @@ from catalyx_dr.operations.ensure_bucket import ensure_bucket
 from catalyx_dr.operations.import_identities import ImportOrder, import_identities
 from catalyx_dr.operations.look_inside import look_inside
 from catalyx_dr.operations.restore import RestoreOrder, restore
+from catalyx_dr.operations.snapshot_backup import snapshot
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.operations.verify import verify
 
@@ -63,9 +65,11 @@ def register(app: typer.Typer) -> None:
 def backup(spec: SpecFile = _SPEC_PATH) -> None:
     """Capture both databases in order, prove, publish, export, prune."""
     validator, cluster = _read(spec)
-    claim = ClusterClaim(cluster, ObjectNames.of(validator).volume_claim)
     with _scheduled(RecordKind.BACKUP_SET, validator, cluster) as surroundings:
-        back_up(validator, surroundings, claim)
+        if validator.backup is not None and validator.backup.method == "snapshot":
+            snapshot(validator, surroundings, ClusterSnapshots(cluster, validator.name))
+        else:
+            back_up(validator, surroundings, ClusterClaim(cluster, ObjectNames.of(validator).volume_claim))
 
 
 def dump(spec: SpecFile = _SPEC_PATH) -> None:

@@ -35,7 +35,7 @@ class RecoveryRequest(Spec):
 
     validator: KubernetesName
     request_id: RequestId
-    source: Literal["volume", "bucket", "cluster"]
+    source: Literal["volume", "bucket", "snapshot", "cluster"]
     age_identity: SecretKey | None = Field(
         default=None, description="Secret with the private age identity; needed only to read from the bucket"
     )
@@ -50,7 +50,7 @@ class RecoveryRequest(Spec):
 class RestoreRequest(RecoveryRequest):
     """Restore the databases of a validator from a backup set."""
 
-    source: Literal["volume", "bucket"] = "volume"
+    source: Literal["volume", "bucket", "snapshot"] = "volume"
     set: Selector
 
 

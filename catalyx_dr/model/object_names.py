@@ -68,6 +68,10 @@ class ObjectNames:
         """Secret that holds one identity dump."""
         return f"{self.validator}-identities-{dump_id}"
 
+    def snapshot(self, set_id: str, part: str) -> str:
+        """VolumeSnapshot of a set; `part` tells what it holds."""
+        return f"{self.validator}-{set_id}-{part}"
+
     def job(self, operation: str, request_id: str) -> str:
         """Job of one request: the same request has the same name, so that an interrupted `pulumi up` finds its Job."""
         return f"{self.validator}-{operation}-{hashlib.sha256(request_id.encode()).hexdigest()[:8]}"

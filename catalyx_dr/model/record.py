@@ -39,7 +39,9 @@ class Record(Spec):
     started: AwareDatetime
     finished: AwareDatetime | None = None
     bytes: int = 0
-    locations: tuple[str, ...] = Field(default=(), description="volume, bucket, cluster: where a capture still is")
+    locations: tuple[str, ...] = Field(
+        default=(), description="volume, bucket, snapshot, cluster: where a capture still is"
+    )
     damaged: dict[str, str] = Field(
         default_factory=dict,
         description="Where a capture was found damaged or gone, and how; it counts for nothing there",

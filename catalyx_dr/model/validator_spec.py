@@ -27,6 +27,13 @@ class DatabaseRole(StrEnum):
     PARTICIPANT = "participant"
 
 
+class ServerVolume(Spec):
+    """What a snapshot of a server is taken of: the claim of its data, and the StatefulSet that mounts it."""
+
+    claim: KubernetesName
+    stateful_set: KubernetesName
+
+
 class DatabaseServer(Spec):
     """A PostgreSQL server; the user owns the databases and has CREATEDB, never needs to be superuser."""
 
@@ -36,6 +43,7 @@ class DatabaseServer(Spec):
     password: SecretKey = SecretKey(name="postgres-secrets", key="postgresPassword")
     maintenance_database: DatabaseName = "cantonnet"
     ssl_mode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
+    volume: ServerVolume | None = Field(default=None, description="Needed only for backups by snapshot")
 
 
 class Database(Spec):
@@ -255,9 +263,21 @@ class CaptureSchedule(RunSchedule):
     )
 
 
-class DatabaseBackup(CaptureSchedule):
-    """Scheduled backup sets: to the volume, the bucket, or both."""
+class VolumeSnapshots(Spec):
+    """CSI snapshots of the servers' own volumes, for databases too large to be dumped (domain 4)."""
 
+    volume_snapshot_class: KubernetesName
+    retention: Retention
+    ready_within: PositiveDuration = Field(
+        default=timedelta(minutes=25), description="A snapshot that takes longer fails the run"
+    )
+
+
+class DatabaseBackup(CaptureSchedule):
+    """Scheduled backup sets: dumps to the volume, the bucket, or both; or snapshots, which stay in the cluster."""
+
+    method: Literal["dump", "snapshot"] = "dump"
+    snapshot: VolumeSnapshots | None = Field(default=None, description="How snapshots are taken and kept")
     volume: BackupVolume | None = None
     bucket: BackupBucket | None = None
     parallel_jobs: WholeNumber = Field(
@@ -268,9 +288,26 @@ class DatabaseBackup(CaptureSchedule):
 
     @model_validator(mode="after")
     def _has_destination(self) -> "DatabaseBackup":
+        if self.method == "snapshot":
+            if self.snapshot is None or self.volume is not None:
+                raise ValueError(
+                    "method snapshot needs the block snapshot (volumeSnapshotClass) and no volume; a bucket is for "
+                    "identity dumps alone"
+                )
+            return self
+        if self.snapshot is not None:
+            raise ValueError("the block snapshot is not allowed with method dump; write method: snapshot, or remove it")
         if self.volume is None and self.bucket is None:
             raise ValueError("a backup needs a destination; give volume, bucket or both")
         return self
+
+    @property
+    def retentions(self) -> dict[str, Retention]:
+        """Where sets are kept (`volume`, `bucket`, `snapshot`), and how long at each place."""
+        if self.snapshot is not None:
+            return {"snapshot": self.snapshot.retention}
+        places = {"volume": self.volume, "bucket": self.bucket}
+        return {name: place.retention for name, place in places.items() if place is not None}
 
 
 class IdentityDumps(CaptureSchedule):
@@ -357,6 +394,17 @@ class ValidatorSpec(Spec):
     replaced_databases_keep: Duration = Field(
         default=timedelta(days=7), description="How long a restore keeps the databases it replaced"
     )
+
+    @model_validator(mode="after")
+    def _snapshots_have_volumes(self) -> "ValidatorSpec":
+        if self.backup is not None and self.backup.method == "snapshot":
+            for role in DatabaseRole:
+                if self.databases.server_of(role).volume is None:
+                    raise ValueError(
+                        f"backup.method snapshot needs to know where the {role} database is kept; give the volume of "
+                        "databases.server, with claim and statefulSet"
+                    )
+        return self
 
     @property
     def object_prefix(self) -> str:

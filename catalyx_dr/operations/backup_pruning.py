@@ -1,6 +1,6 @@
 """Removes backup sets that retention lets go, at each destination by its own rule, and keeps their records true."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from catalyx_dr.adapters.bucket_sets import BucketSets
@@ -18,7 +18,9 @@ _FAILED_RECORDS_KEPT = 10
 
 
 @dataclass(frozen=True)
-class _Destination:
+class Destination:
+    """A place where sets are kept; `remove` returns False when a lock holds the set."""
+
     name: str
     retention: Retention
     captures: Callable[[], list[Capture]]
@@ -34,8 +36,15 @@ def prune(
     progress: Progress,
 ) -> list[str]:
     """Remove what retention lets go; returns what went wrong, in words, because the new set is proven all the same."""
+    return prune_at(_destinations(backup, volume, bucket), spec, surroundings, progress)
+
+
+def prune_at(
+    destinations: Iterable[Destination], spec: ValidatorSpec, surroundings: Surroundings, progress: Progress
+) -> list[str]:
+    """Remove what the retention of each destination lets go; returns what went wrong, in words."""
     faults = []
-    for destination in _destinations(backup, volume, bucket):
+    for destination in destinations:
         try:
             for capture in removals(report(destination.captures(), destination.retention, surroundings.now())):
                 if destination.remove(capture.identifier):
@@ -66,14 +75,14 @@ def close_unfinished(spec: ValidatorSpec, surroundings: Surroundings) -> None:
             surroundings.records.save(record.model_copy(update=ended))
 
 
-def _destinations(backup: DatabaseBackup, volume: VolumeStore, bucket: BucketSets | None) -> Iterator[_Destination]:
+def _destinations(backup: DatabaseBackup, volume: VolumeStore, bucket: BucketSets | None) -> Iterator[Destination]:
     if backup.volume is not None:
 
         def on_volume() -> list[Capture]:
             sizes = {manifest.set_id: manifest.bytes for manifest in volume.published()}
             return [Capture.named(name, proven=name in sizes, size=sizes.get(name, 0)) for name in volume.set_ids()]
 
-        yield _Destination(ON_VOLUME, backup.volume.retention, on_volume, volume.remove)
+        yield Destination(ON_VOLUME, backup.volume.retention, on_volume, volume.remove)
     if backup.bucket is not None and bucket is not None:
 
         def in_bucket() -> list[Capture]:
@@ -85,7 +94,7 @@ def _destinations(backup: DatabaseBackup, volume: VolumeStore, bucket: BucketSet
                 for name in bucket.set_ids()
             ]
 
-        yield _Destination(IN_BUCKET, backup.bucket.retention, in_bucket, bucket.remove)
+        yield Destination(IN_BUCKET, backup.bucket.retention, in_bucket, bucket.remove)
 
 
 def _no_longer(spec: ValidatorSpec, surroundings: Surroundings, set_id: str, place: str) -> None:

@@ -168,7 +168,11 @@ def _fill_validator(validator: dict[str, Any], defaults: Defaults) -> None:
     backup = validator.get("backup")
     if isinstance(backup, dict):
         _fill_schedule(backup, defaults.backup_cron, defaults.backup_deadline)
-        for destination, keep in (("volume", defaults.volume_keep), ("bucket", defaults.bucket_keep)):
+        for destination, keep in (
+            ("volume", defaults.volume_keep),
+            ("snapshot", defaults.volume_keep),
+            ("bucket", defaults.bucket_keep),
+        ):
             if isinstance(backup.get(destination), dict):
                 _fill_keep(backup[destination], keep)
     dumps = validator.get("identityDump")

@@ -2,7 +2,7 @@ from typing import Any
 
 from components.permissions import backup_rules, drill_rules, identity_dump_rules, recovery_rules, verification_rules
 from tests.components.rendering import one, rendered
-from tests.components.specs import stack_spec, validator_spec
+from tests.components.specs import VALIDATOR, stack_spec, validator_spec
 
 EVERY_RUN: dict[tuple[str, tuple[str, ...]], set[str]] = {
     ("configmaps", ()): {"get", "list", "create", "patch", "delete"},
@@ -19,6 +19,20 @@ def test_backup_may_grow_its_own_claim_and_keep_records() -> None:
     rules = allowed(backup_rules(validator_spec()))
     assert rules == EVERY_RUN | {
         ("persistentvolumeclaims", ("acme-backups",)): {"get", "patch"},
+    }
+
+
+def test_backup_by_snapshots_reads_the_claims_it_snapshots_and_no_other() -> None:
+    validator = VALIDATOR | {
+        "databases": VALIDATOR["databases"]
+        | {"server": {"host": "pg", "volume": {"claim": "pg-data-postgres-0", "statefulSet": "postgres"}}},
+        "backup": {"method": "snapshot", "snapshot": {"volumeSnapshotClass": "csi"}},
+    }
+    rules = allowed(backup_rules(stack_spec(validators=[validator]).validators[0]))
+    assert rules == {
+        ("configmaps", ()): {"get", "list", "create", "patch", "delete"},
+        ("volumesnapshots", ()): {"get", "list", "create", "patch", "delete"},
+        ("persistentvolumeclaims", ("pg-data-postgres-0",)): {"get"},
     }
 
 

@@ -204,8 +204,7 @@ def floor_below_keep(stack: Stack) -> Iterator[Found]:
 
 
 def _destinations(backup: DatabaseBackup) -> tuple[tuple[str, Retention], ...]:
-    places = (("volume", backup.volume), ("bucket", backup.bucket))
-    return tuple((name, place.retention) for name, place in places if place is not None)
+    return tuple(backup.retentions.items())
 
 
 def _counted(retention: Retention) -> int:

@@ -22,10 +22,18 @@ _IN_CLUSTER = re.compile(r"https?://(?:[^/:]+\.svc(?:\.[^/:]+)?|[^/:.]+)(?::[0-9
     source="vendor guide, Storage Recommendations; domain 4",
 )
 def copy_off_cluster(stack: Stack) -> Iterator[Found]:
-    """Report a validator without a bucket."""
+    """Report a validator without a bucket, and one whose sets are snapshots, which never leave the cluster."""
     if stack.environment is Environment.DEVELOPMENT:
         return
     for path, validator in stack.validators():
+        if validator.backup is not None and validator.backup.method == "snapshot":
+            yield Found(
+                stack.severity(),
+                f"{path}.backup.method",
+                validator.name,
+                "snapshots of volumes stay with the storage of this cluster",
+                "use method dump with a bucket; or waive this, naming what copies the snapshots elsewhere",
+            )
         if _bucket(validator) is None and (validator.backup or validator.identity_dump):
             yield Found(
                 stack.severity(),

@@ -148,6 +148,8 @@ def _missing_source(validator: ValidatorSpec, request: RecoveryRequest) -> str |
     backup = validator.backup
     if request.source == "volume" and (backup is None or backup.volume is None):
         return "backup.volume"
+    if request.source == "snapshot" and (backup is None or backup.snapshot is None):
+        return "backup.snapshot"
     if request.source == "bucket" and (backup is None or backup.bucket is None):
         return "backup.bucket"
     if request.source == "cluster" and validator.identity_dump is None:

@@ -24,6 +24,7 @@ _KEPT = {
 _KEPT_AT = {
     "backup.volume.retention": "sets on the volume",
     "backup.bucket.retention": "sets in the bucket",
+    "backup.snapshot.retention": "sets in snapshots",
     "identityDump.retention": "identity dumps in the cluster",
     "identityDump.bucketRetention": "identity dumps in the bucket",
 }
@@ -40,6 +41,10 @@ WORDS: Mapping[str, str] = {
     "backup.parallelJobs": "parallel dump jobs",
     "backup.compressionLevel": "compression level",
     "backup.scratch": "working space of a backup",
+    "backup.method": "how databases are captured",
+    "backup.snapshot": "sets in snapshots",
+    "backup.snapshot.volumeSnapshotClass": "class of the snapshots",
+    "backup.snapshot.readyWithin": "a snapshot must be ready within",
     "backup.volume": "sets on a volume",
     "backup.volume.storageClass": "storage class of the volume",
     "backup.volume.headroomPercent": "headroom of the volume in percent",

@@ -42,7 +42,7 @@ def sizing(volume: BackupVolumeSize) -> str:
 def bucket_bytes(validator: ValidatorSpec, now: datetime) -> BucketBytes | None:
     """What the bucket is expected to hold at the most, if the validator has one and its schedule ever runs."""
     backup = validator.backup
-    if backup is None or backup.bucket is None or not backup.schedule.fires:
+    if backup is None or backup.bucket is None or backup.method != "dump" or not backup.schedule.fires:
         return None
     per_set = Quantity(expected_set_bytes(validator.databases.storage.bytes, None))
     kept = kept_sets(backup.bucket.retention, backup)

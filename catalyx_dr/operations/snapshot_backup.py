@@ -1,0 +1,202 @@
+"""Takes a backup set by CSI snapshots: check, snapshot in order, prove, publish, prune, record."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from catalyx_dr import __version__
+from catalyx_dr.adapters import canton_database, postgres
+from catalyx_dr.adapters.postgres import PostgresServer, ServerVersion
+from catalyx_dr.adapters.volume_snapshots import SnapshotStore, published
+from catalyx_dr.model.capture import Capture
+from catalyx_dr.model.capture_id import capture_id, captured_at
+from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnreachableError
+from catalyx_dr.model.object_names import ObjectNames
+from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.model.snapshot_set import DatabaseState, SnapshotCapture, SnapshotManifest
+from catalyx_dr.model.validator_spec import DatabaseBackup, DatabaseRole, ValidatorSpec, VolumeSnapshots
+from catalyx_dr.operations.backup_pruning import Destination, close_unfinished, prune_at
+from catalyx_dr.operations.progress import Progress, reporting
+from catalyx_dr.operations.surroundings import Surroundings
+from catalyx_dr.rules.snapshot_order import SnapshotStep, check_snapshot_order, snapshot_steps
+
+IN_SNAPSHOTS = "snapshot"
+
+
+def snapshot(spec: ValidatorSpec, surroundings: Surroundings, store: SnapshotStore) -> Record:
+    """Take one set. Its snapshots are all ready, in order and published, or none of them stays.
+
+    Raises RefusedError before anything is asked for; UnprovenError or UnreachableError after, with the phase in the
+    record.
+    """
+    if spec.backup is None or spec.backup.snapshot is None:
+        raise RefusedError(f"validator {spec.name!r} declares no backup by snapshot; declare method and snapshot")
+    set_id = capture_id(surroundings.now())
+    close_unfinished(spec, surroundings)
+    with reporting(RecordKind.BACKUP_SET, set_id, spec.name, surroundings.records, surroundings.now) as progress:
+        return _Run(spec, spec.backup, spec.backup.snapshot, surroundings, store, progress, set_id).take()
+
+
+@dataclass(frozen=True)
+class _Run:
+    spec: ValidatorSpec
+    backup: DatabaseBackup
+    wanted: VolumeSnapshots
+    surroundings: Surroundings
+    store: SnapshotStore
+    progress: Progress
+    set_id: str
+
+    def take(self) -> Record:
+        """Go through all phases."""
+        self.progress.phase("check", 2)
+        for role in DatabaseRole:
+            self._state(role)
+        for step in snapshot_steps(self.spec.databases):
+            self.store.source(step.volume.claim)
+        self._clean()
+        with self._abandoned_on_failure():
+            manifest = self._capture()
+            self.progress.phase("prove the order", 80)
+            check_snapshot_order(manifest)
+            self.progress.phase("publish", 85)
+            self.store.publish(manifest.snapshots[-1].name, manifest)
+            if manifest not in published(self.store.found()):
+                raise UnreachableError(
+                    f"set {self.set_id} was published and is not listed; look at its VolumeSnapshots"
+                )
+        self.progress.phase("remove by retention", 90)
+        lost = self._note_lost()
+        faults = prune_at([self._destination()], self.spec, self.surroundings, self.progress)
+        return self._complete(manifest, [*lost, *faults])
+
+    def _capture(self) -> SnapshotManifest:
+        steps = snapshot_steps(self.spec.databases)
+        states: dict[DatabaseRole, DatabaseState] = {}
+        taken = []
+        participant_id = None
+        for step, percent in zip(steps, (10, 45), strict=False):
+            # What is read before is the least that a snapshot holds; of the app alone the most counts.
+            if step.roles != (DatabaseRole.VALIDATOR_APP,):
+                states |= {role: self._state(role) for role in step.roles}
+                participant_id = self._participant_id()
+            taken.append(self._take(step, percent))
+            if step.roles == (DatabaseRole.VALIDATOR_APP,):
+                states |= {role: self._state(role) for role in step.roles}
+        return SnapshotManifest(
+            set_id=self.set_id,
+            validator=self.spec.name,
+            namespace=self.spec.namespace,
+            party_hint=self.spec.party_hint,
+            participant_id=participant_id,
+            migration_id=self.spec.migration_id,
+            databases=(states[DatabaseRole.VALIDATOR_APP], states[DatabaseRole.PARTICIPANT]),
+            snapshots=tuple(taken),
+            tool_version=__version__,
+        )
+
+    def _take(self, step: SnapshotStep, percent: int) -> SnapshotCapture:
+        claim = step.volume.claim
+        self.progress.phase(f"snapshot claim {claim} ({', '.join(step.roles)})", percent)
+        name, asked = ObjectNames.of(self.spec).snapshot(self.set_id, step.part), self.surroundings.now()
+        self.store.create(name, self.set_id, claim, self.wanted.volume_snapshot_class)
+        found = self.store.wait_ready(name, self.wanted.ready_within)
+        if found.taken is None or found.restore_size is None:
+            raise UnreachableError(f"VolumeSnapshot {name} is ready without creation time and restore size")
+        return SnapshotCapture(
+            name=name,
+            claim=claim,
+            stateful_set=step.volume.stateful_set,
+            roles=step.roles,
+            asked=asked,
+            taken=found.taken,
+            ready=self.surroundings.now(),
+            restore_size=found.restore_size,
+            source=self.store.source(claim),
+        )
+
+    def _state(self, role: DatabaseRole) -> DatabaseState:
+        database = self.spec.databases.of(role)
+        server = PostgresServer.reach(self.spec.databases.server_of(role), self.surroundings.secrets)
+        with server.connect(database.name) as connection:
+            canton_database.check_is_database_of(connection, role, database)
+            return DatabaseState(
+                role=role,
+                database=database.name,
+                server_version=str(ServerVersion(connection.info.server_version)),
+                database_bytes=postgres.database_bytes(connection),
+                ledger_offset=canton_database.ledger_offset(connection, role, database.schema_name),
+            )
+
+    def _participant_id(self) -> str | None:
+        database = self.spec.databases.participant
+        at = self.spec.databases.server_of(DatabaseRole.PARTICIPANT)
+        with PostgresServer.reach(at, self.surroundings.secrets).connect(database.name) as connection:
+            return canton_database.participant_id(connection, database.schema_name)
+
+    @contextmanager
+    def _abandoned_on_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            with suppress(CatalyxDrError):
+                self._remove(self.set_id)
+            raise
+
+    def _clean(self) -> None:
+        """Remove what killed runs left. There is no lock: a run elsewhere may go on until its deadline."""
+        found = self.store.found()
+        whole = {manifest.set_id for manifest in published(found)}
+        ended = self.surroundings.now() - self.backup.deadline
+        failed = {
+            record.identifier
+            for record in self.surroundings.records.list(self.spec.name, RecordKind.BACKUP_SET)
+            if record.status is RecordStatus.FAILED
+        }
+        for set_id in sorted({one.set_id for one in found if one.manifest is None} - whole):
+            if set_id in failed or captured_at(set_id) < ended:
+                self._remove(set_id)
+                self.progress.note(f"removed {set_id}, which an unfinished run left")
+
+    def _destination(self) -> Destination:
+        def captures() -> list[Capture]:
+            found = self.store.found()
+            sizes = {manifest.set_id: manifest.bytes for manifest in published(found)}
+            names = {one.manifest.set_id for one in found if one.manifest is not None}
+            return [Capture.named(name, proven=name in sizes, size=sizes.get(name, 0)) for name in names]
+
+        return Destination(IN_SNAPSHOTS, self.wanted.retention, captures, self._remove)
+
+    def _remove(self, set_id: str) -> bool:
+        """Remove a set: first the snapshot that makes it one."""
+        mine = [one for one in self.store.found() if one.set_id == set_id]
+        for one in sorted(mine, key=lambda one: one.manifest is None):
+            self.store.delete(one.name)
+        return True
+
+    def _note_lost(self) -> list[str]:
+        """Keep the records true of sets whose snapshots somebody else deleted."""
+        whole = {manifest.set_id for manifest in published(self.store.found())}
+        lost = [
+            record
+            for record in self.surroundings.records.list(self.spec.name, RecordKind.BACKUP_SET)
+            if record.is_sound_in(IN_SNAPSHOTS) and record.identifier not in whole
+        ]
+        for record in lost:
+            gone = {**record.damaged, IN_SNAPSHOTS: "its VolumeSnapshots are not there, or not ready"}
+            self.surroundings.records.save(record.model_copy(update={"damaged": gone}))
+        return [f"set {record.identifier} lost its VolumeSnapshots; it was not removed by retention" for record in lost]
+
+    def _complete(self, manifest: SnapshotManifest, faults: list[str]) -> Record:
+        names = ", ".join(f"{one.name} ({one.restore_size.words})" for one in manifest.snapshots)
+        return self.progress.complete(
+            "; ".join([f"proven in snapshots: {names}", *(f"attention: {fault}" for fault in faults)]),
+            size=manifest.bytes,
+            locations=(IN_SNAPSHOTS,),
+            details={
+                "participantId": manifest.participant_id,
+                "ledgerOffsets": {str(state.role): state.ledger_offset for state in manifest.databases},
+                "recoveryPoint": manifest.started.isoformat(),
+                "snapshots": [one.name for one in manifest.snapshots],
+            },
+        )

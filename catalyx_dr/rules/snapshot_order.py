@@ -1,0 +1,54 @@
+"""Which volumes are snapshotted in which order, and the proof of it (domain 1.1; 2: Splice's own backup script).
+
+The app's snapshot is ready before the participant's is asked for. Where one server holds both databases, one snapshot
+of its volume holds both at one moment, and no order is needed (domain 3).
+"""
+
+from dataclasses import dataclass
+
+from catalyx_dr.model.errors import UnprovenError
+from catalyx_dr.model.snapshot_set import SnapshotManifest
+from catalyx_dr.model.validator_spec import DatabaseRole, Databases, ServerVolume
+from catalyx_dr.rules.capture_order import check_offsets
+
+
+@dataclass(frozen=True)
+class SnapshotStep:
+    """One snapshot to be taken: of which volume, and which databases it holds."""
+
+    volume: ServerVolume
+    roles: tuple[DatabaseRole, ...]
+
+    @property
+    def part(self) -> str:
+        """Name of what it holds, for the name of the object."""
+        return "databases" if len(self.roles) > 1 else str(self.roles[0])
+
+
+def snapshot_steps(databases: Databases) -> tuple[SnapshotStep, ...]:
+    """Steps in their order; raises ValueError when the volume of a server is not declared."""
+    volumes = {role: databases.server_of(role).volume for role in DatabaseRole}
+    app, participant = volumes[DatabaseRole.VALIDATOR_APP], volumes[DatabaseRole.PARTICIPANT]
+    if app is None or participant is None:
+        raise ValueError("the volume of a database server is not declared")
+    if app.claim == participant.claim:
+        return (SnapshotStep(app, tuple(DatabaseRole)),)
+    return (
+        SnapshotStep(app, (DatabaseRole.VALIDATOR_APP,)),
+        SnapshotStep(participant, (DatabaseRole.PARTICIPANT,)),
+    )
+
+
+def check_snapshot_order(manifest: SnapshotManifest) -> None:
+    """Raise UnprovenError unless the app's snapshot was ready before the participant's was asked for, and not ahead."""
+    app = manifest.snapshot_of(DatabaseRole.VALIDATOR_APP)
+    participant = manifest.snapshot_of(DatabaseRole.PARTICIPANT)
+    if app != participant and app.ready > participant.asked:
+        raise UnprovenError(
+            f"snapshot {app.name} of the validator app was ready at {app.ready:%H:%M:%S.%f}, after {participant.name} "
+            f"of the participant was asked for at {participant.asked:%H:%M:%S.%f}; such a set cannot be used"
+        )
+    check_offsets(
+        manifest.state(DatabaseRole.VALIDATOR_APP).ledger_offset,
+        manifest.state(DatabaseRole.PARTICIPANT).ledger_offset,
+    )

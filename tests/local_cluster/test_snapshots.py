@@ -1,0 +1,283 @@
+"""Backup by snapshots against the official snapshot controller and sidecars, with real PostgreSQL servers."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from tenacity import retry, stop_after_delay, wait_fixed
+
+from catalyx_dr.adapters.cluster import Cluster, connect
+from catalyx_dr.adapters.records import ClusterRecords
+from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.adapters.volume_snapshots import ClusterSnapshots, published
+from catalyx_dr.model.errors import RefusedError, UnreachableError
+from catalyx_dr.model.quantity import Quantity
+from catalyx_dr.model.record import RecordKind, RecordStatus
+from catalyx_dr.model.validator_spec import (
+    Database,
+    DatabaseBackup,
+    Databases,
+    DatabaseServer,
+    Retention,
+    ServerVolume,
+    SpliceHelmTarget,
+    ValidatorSpec,
+    VolumeSnapshots,
+)
+from catalyx_dr.operations.snapshot_backup import snapshot
+from catalyx_dr.operations.surroundings import Surroundings
+from dev.cluster import kubeconfig_path
+from dev.cluster.lifecycle import external_kubeconfig
+from tests.fixtures_postgres import PARTICIPANT_ID, PARTICIPANT_TABLES, VALIDATOR_TABLES
+from tests.fixtures_validator import Clock
+from tests.local_cluster.pods import Kubectl
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.skipif(external_kubeconfig() is not None, reason="needs the local cluster's driver"),
+]
+PASSWORD = "a-password-of-a-test"  # noqa: S105
+NO_RIGHTS = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+
+
+@dataclass
+class Servers:
+    """A validator whose databases are on servers of the cluster; `both`: one server holds both databases."""
+
+    kubectl: Kubectl
+    cluster: Cluster
+    folder: Path
+    both: bool
+    clock: Clock = field(default_factory=Clock)
+
+    @property
+    def names(self) -> tuple[str, str]:
+        return ("both-pg", "both-pg") if self.both else ("app-pg", "participant-pg")
+
+    def make(self) -> None:
+        for name in sorted(set(self.names)):
+            assert self.kubectl("apply", "-f", "-", document=server(name)).returncode == 0
+        for name in sorted(set(self.names)):
+            done = self.kubectl("rollout", "status", f"statefulset/{name}", "--timeout=120s")
+            assert done.returncode == 0, self.kubectl("describe", "pod", f"{name}-0").stdout
+        for name, database, tables in zip(
+            self.names, ("cantonnet_validator", "participant"), (VALIDATOR_TABLES, PARTICIPANT_TABLES), strict=True
+        ):
+            with self.connection(name, "cantonnet") as connection:
+                connection.execute(f'CREATE DATABASE "{database}"'.encode())
+            with self.connection(name, database) as connection:
+                connection.execute(tables.encode())
+
+    def address(self, name: str) -> str:
+        return self.kubectl("get", "pod", f"{name}-0", "-o=jsonpath={.status.podIP}").stdout
+
+    @retry(stop=stop_after_delay(30), wait=wait_fixed(0.3), reraise=True)
+    def connection(self, name: str, database: str) -> psycopg.Connection[Any]:
+        return psycopg.connect(
+            host=self.address(name), user="cnadmin", password=PASSWORD, dbname=database, autocommit=True
+        )
+
+    def run(self, name: str, database: str, query: str) -> None:
+        with self.connection(name, database) as connection:
+            connection.execute(query.encode())
+
+    def spec(self, snapshot_class: str = "standard", **settings: Any) -> ValidatorSpec:
+        app, participant = (
+            DatabaseServer(host=self.address(name), volume=ServerVolume(claim=f"pg-data-{name}-0", stateful_set=name))
+            for name in self.names
+        )
+        return ValidatorSpec(
+            name="acme",
+            namespace=self.cluster.namespace,
+            party_hint="acme-validator-1",
+            node_identifier="acme-validator-1",
+            databases=Databases(
+                server=app,
+                validator_app=Database(
+                    name="cantonnet_validator", schema_name="validator", storage=Quantity.parse("1Gi")
+                ),
+                participant=Database(
+                    name="participant",
+                    schema_name="participant",
+                    storage=Quantity.parse("1Gi"),
+                    server=None if self.both else participant,
+                ),
+            ),
+            target=SpliceHelmTarget(scan_url="http://scan:5012"),
+            workloads=(),
+            backup=DatabaseBackup(
+                cron="0 */4 * * *",
+                method="snapshot",
+                snapshot=VolumeSnapshots(
+                    volume_snapshot_class=snapshot_class, **({"retention": Retention(keep=2)} | settings)
+                ),
+            ),
+        )
+
+    @property
+    def surroundings(self) -> Surroundings:
+        files = SecretFiles(self.folder / "secrets")
+        path = files.path("postgres-secrets", "postgresPassword")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(PASSWORD)
+        return Surroundings(records=ClusterRecords(self.cluster), secrets=files, scratch=self.folder, now=self.clock)
+
+    @property
+    def store(self) -> ClusterSnapshots:
+        return ClusterSnapshots(self.cluster, "acme")
+
+
+def server(name: str) -> dict[str, Any]:
+    container = {
+        "name": "postgres",
+        "image": "localhost/catalyx-dr/postgres:dev",
+        "imagePullPolicy": "IfNotPresent",
+        "env": [{"name": "CNADMIN_PASSWORD", "value": PASSWORD}],
+        "securityContext": NO_RIGHTS,
+        "readinessProbe": {"exec": {"command": ["pg_isready", "-h", "127.0.0.1"]}, "periodSeconds": 1},
+        "volumeMounts": [
+            {"name": "pg-data", "mountPath": "/var/lib/postgresql/data"},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
+            {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108
+        ],
+    }
+    pod = {
+        "automountServiceAccountToken": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 70,
+            "runAsGroup": 70,
+            "fsGroup": 70,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [container],
+        "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "shm", "emptyDir": {"medium": "Memory"}}],
+    }
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "400Mi"}}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": name},
+        "spec": {
+            "serviceName": name,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": {"app": name}}, "spec": pod},
+            "volumeClaimTemplates": [{"metadata": {"name": "pg-data"}, "spec": claim}],
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def make_servers(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[bool], Servers]]:
+    namespace = json.loads(kubectl("get", "serviceaccount", "default", "-o=json").stdout)["metadata"]["namespace"]
+    cluster = connect(namespace, str(kubeconfig_path()))
+
+    def make(both: bool) -> Servers:
+        servers = Servers(kubectl, cluster, tmp_path_factory.mktemp("servers"), both)
+        servers.make()
+        return servers
+
+    yield make
+    cluster.client.close()
+
+
+@pytest.fixture(scope="module")
+def one_server(make_servers: Callable[[bool], Servers]) -> Servers:
+    return make_servers(True)
+
+
+@pytest.fixture(scope="module")
+def two_servers(make_servers: Callable[[bool], Servers]) -> Servers:
+    return make_servers(False)
+
+
+def forget(servers: Servers) -> None:
+    """Nothing of earlier tests is left in the namespace."""
+    servers.kubectl("delete", "volumesnapshots,configmaps", "--selector=catalyx-dr/validator=acme")
+    servers.clock.next_day()
+
+
+def test_one_server_is_one_snapshot(one_server: Servers) -> None:
+    forget(one_server)
+    record = snapshot(one_server.spec(), one_server.surroundings, one_server.store)
+    assert record.status is RecordStatus.COMPLETED
+    assert record.locations == ("snapshot",)
+    (manifest,) = published(one_server.store.found())
+    (taken,) = manifest.snapshots
+    assert taken.name == f"acme-{record.identifier}-databases"
+    assert (taken.claim, taken.stateful_set) == ("pg-data-both-pg-0", "both-pg")
+    assert str(taken.claim_size) == "400Mi"
+    assert manifest.participant_id == PARTICIPANT_ID
+    assert record.details["ledgerOffsets"] == {"validator-app": 200, "participant": 200}
+
+
+def test_two_servers_are_snapshotted_app_first(two_servers: Servers) -> None:
+    forget(two_servers)
+    snapshot(two_servers.spec(), two_servers.surroundings, two_servers.store)
+    (manifest,) = published(two_servers.store.found())
+    app, participant = manifest.snapshots
+    assert [part.claim for part in manifest.snapshots] == ["pg-data-app-pg-0", "pg-data-participant-pg-0"]
+    assert app.ready <= participant.asked
+    assert app.taken <= participant.taken
+
+
+def test_an_app_that_is_ahead_is_not_published_and_nothing_stays(two_servers: Servers) -> None:
+    forget(two_servers)
+    two_servers.run("participant-pg", "participant", "UPDATE participant.lapi_parameters SET ledger_end = 199")
+    try:
+        with pytest.raises(Exception, match="ingested offset 200, but the participant's ledger ends at 199"):
+            snapshot(two_servers.spec(), two_servers.surroundings, two_servers.store)
+    finally:
+        two_servers.run("participant-pg", "participant", "UPDATE participant.lapi_parameters SET ledger_end = 200")
+    assert two_servers.store.found() == []
+    (record,) = two_servers.surroundings.records.list("acme", RecordKind.BACKUP_SET)
+    assert (record.status, record.phase) == (RecordStatus.FAILED, "prove the order")
+
+
+def test_retention_keeps_the_newest_and_their_records(one_server: Servers) -> None:
+    forget(one_server)
+    taken = []
+    for _ in range(3):
+        one_server.clock.next_day()
+        taken.append(snapshot(one_server.spec(), one_server.surroundings, one_server.store).identifier)
+    assert [manifest.set_id for manifest in published(one_server.store.found())] == [taken[2], taken[1]]
+    records = one_server.surroundings.records.list("acme", RecordKind.BACKUP_SET)
+    assert [record.identifier for record in records] == [taken[2], taken[1]]
+
+
+def test_a_class_that_is_not_there_fails_with_the_controllers_words(one_server: Servers) -> None:
+    forget(one_server)
+    spec = one_server.spec("missing", ready_within=timedelta(seconds=5))
+    with pytest.raises(UnreachableError, match=r"is not ready: .*missing"):
+        snapshot(spec, one_server.surroundings, one_server.store)
+    assert one_server.store.found() == []
+
+
+def test_a_claim_that_is_not_there_is_refused_before_anything(one_server: Servers) -> None:
+    forget(one_server)
+    spec = one_server.spec()
+    wrong = ServerVolume(claim="pg-data-nobody-0", stateful_set="both-pg")
+    server_there = spec.databases.server.model_copy(update={"volume": wrong})
+    spec = spec.model_copy(update={"databases": spec.databases.model_copy(update={"server": server_there})})
+    with pytest.raises(RefusedError, match="pg-data-nobody-0"):
+        snapshot(spec, one_server.surroundings, one_server.store)
+    assert one_server.store.found() == []
+
+
+def test_what_a_killed_run_left_goes_and_what_somebody_deleted_is_told(two_servers: Servers) -> None:
+    forget(two_servers)
+    first = snapshot(two_servers.spec(), two_servers.surroundings, two_servers.store)
+    two_servers.store.create("acme-20200101t000000z-databases", "20200101t000000z", "pg-data-app-pg-0", "standard")
+    two_servers.store.delete(f"acme-{first.identifier}-validator-app")
+    two_servers.clock.next_day()
+    second = snapshot(two_servers.spec(), two_servers.surroundings, two_servers.store)
+    assert {found.set_id for found in two_servers.store.found()} == {second.identifier}
+    assert f"attention: set {first.identifier} lost its VolumeSnapshots" in second.message
+    record = two_servers.surroundings.records.find(RecordKind.BACKUP_SET, "acme", first.identifier)
+    assert record is None or not record.is_sound_in("snapshot")
