@@ -213,6 +213,7 @@ def test_one_server_is_one_snapshot(one_server: Servers) -> None:
     assert taken.name == f"acme-{record.identifier}-databases"
     assert (taken.claim, taken.stateful_set) == ("pg-data-both-pg-0", "both-pg")
     assert str(taken.claim_size) == "400Mi"
+    assert taken.source.access_modes == ("ReadWriteOnce",)
     assert manifest.participant_id == PARTICIPANT_ID
     assert record.details["ledgerOffsets"] == {"validator-app": 200, "participant": 200}
 
