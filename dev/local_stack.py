@@ -59,8 +59,12 @@ class LocalStack:
 
     def declare_for_validator(self, **blocks: Any) -> None:
         """Write blocks of the one validator."""
+        self.declare(validators=[self.validator() | blocks])
+
+    def validator(self) -> dict[str, Any]:
+        """The one validator as the stack file declares it now."""
         validators = yaml.safe_load(self._file.read_text())["config"]["catalyx-dr:validators"]
-        self.declare(validators=[validators[0] | blocks])
+        return dict(validators[0])
 
     def show(self, *command: str) -> None:
         """Run `pulumi ...` or `catalyx-dr ...` with its output on the terminal; raises CalledProcessError."""
