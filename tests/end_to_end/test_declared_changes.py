@@ -29,7 +29,7 @@ def test_a_changed_cron_expression_shows_as_just_that_and_updates_in_place(uncha
     stack.declare_backup(cron="7 */3 * * *")
     changes = _planned_changes(stack)
     assert changes == {
-        "acme-backup": {"spec.schedule", "spec.jobTemplate.spec.activeDeadlineSeconds", _RECOVERY_POINT},
+        "acme-backup": {"spec.schedule", "spec.jobTemplate.spec.activeDeadlineSeconds", "recovery-point"},
         "catalyx-dr-acme": {"data"},
     }
     before = _cron_job(stack)
@@ -52,18 +52,6 @@ def test_a_changed_retention_shows_as_just_that_and_updates_in_place(unchanged_s
     assert updated.code == 0
     assert "~ 1 updated" in updated.told
     assert _volume_size(stack) == "3Gi", "a volume never shrinks"
-
-
-def test_a_larger_retention_grows_the_volume_in_place(unchanged_stack: DeclaredStack) -> None:
-    stack = unchanged_stack
-    volume = stack.validator["backup"]["volume"]
-    stack.declare_backup(volume=volume | {"retention": {"keep": 6}})
-    changes = _planned_changes(stack)
-    assert changes["acme-backups"] == {"spec.resources.requests.storage"}
-    uid = _uid(stack.api.get(PersistentVolumeClaim, "acme-backups", namespace=NAMESPACE))
-    assert stack.up().code == 0
-    assert _uid(stack.api.get(PersistentVolumeClaim, "acme-backups", namespace=NAMESPACE)) == uid
-    assert _volume_size(stack) == "4Gi"
 
 
 def test_both_schedules_run_by_the_clock(unchanged_stack: DeclaredStack) -> None:
@@ -116,9 +104,6 @@ def test_destroy_leaves_every_backup_and_says_so(stack: DeclaredStack) -> None:
     assert latest in planned.told
 
 
-_RECOVERY_POINT = 'metadata.annotations["catalyx-dr/recovery-point"]'
-
-
 def _planned_changes(stack: DeclaredStack) -> dict[str, set[str]]:
     """Fields that a preview would change, by resource; a replacement or removal is none that is expected here."""
     preview = stack.pulumi("preview", "--json")
@@ -130,7 +115,10 @@ def _planned_changes(stack: DeclaredStack) -> dict[str, set[str]]:
 
 
 def _field(path: str) -> str:
-    return "data" if path.startswith("data") else path
+    """A path as one reads it, however the plugin quotes keys with a slash."""
+    if path.startswith("data"):
+        return "data"
+    return "recovery-point" if "recovery-point" in path else path
 
 
 def _cron_job(stack: DeclaredStack) -> CronJob:
