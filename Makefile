@@ -26,6 +26,9 @@ up: ## Start the local platform and leave it running
 down: ## End everything that up, demo or test started
 	@python=$$(dev/python_environment.sh) && exec "$$python" -m dev.cluster down
 
+env: ## For a shell beside a platform that is up: eval "$$(make -s env)"
+	@python=$$(dev/python_environment.sh) && exec "$$python" -m dev.local_stack
+
 goldens: ## Rewrite the golden renderings of the stacks
 	@python=$$(dev/python_environment.sh) && exec "$$python" -m pytest tests/goldens --snapshot-update
 

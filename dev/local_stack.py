@@ -1,19 +1,26 @@
-"""The stack `local` in a working copy of its own, so that a checkout is never changed by running it."""
+"""The stack `local` in a working copy of its own, so that a checkout is never changed by running it.
 
+For a shell: eval "$(make -s env)"
+"""
+
+import os
+import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pyrage import x25519
 
-from dev.cache_folder import PROJECT_ROOT
+from dev.cache_folder import PROJECT_ROOT, cache_folder
 from dev.cluster import kubeconfig_path
 from dev.engine.environment import engine_environment
 
 VALIDATOR = "acme"
+COMMANDS = Path(__file__).resolve().with_name("bin")
 
 
 class LocalStack:
@@ -90,3 +97,20 @@ class LocalStack:
         if ended.returncode:
             print(ended.stdout, file=sys.stderr, flush=True)
             ended.check_returncode()
+
+
+def main() -> None:
+    """Print commands that give a shell the working copy, made when it is not there, and every program it needs."""
+    with redirect_stdout(sys.stderr):
+        stack = LocalStack(cache_folder("demo"))
+        if not stack.identity_file.exists():
+            stack.create()
+    wanted = stack.environment | {"PATH": os.pathsep.join((str(COMMANDS), stack.environment["PATH"]))}
+    for name, value in wanted.items():
+        if os.environ.get(name) != value:
+            print(f"export {name}={shlex.quote(value)}")
+    print(f"cd {shlex.quote(str(stack.folder))}")
+
+
+if __name__ == "__main__":
+    main()

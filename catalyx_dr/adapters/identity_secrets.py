@@ -50,9 +50,8 @@ def read_dump_secret(cluster: Cluster, mounted: SecretFiles, validator: str, dum
     Raises MissingError when there is no such Secret, RefusedError when it lacks `content` or `metadata.json`.
     """
     name = secret_name(validator, dump_id)
-    if mounted.path(name, SECRET_KEY).exists():
-        data = {key: mounted.read_bytes(name, key) for key in (SECRET_KEY, METADATA_KEY)}
-    else:
+    data = {key: mounted.read_bytes(name, key) for key in mounted.keys(name)}
+    if not data:
         # A recovery's service account reads no Secrets: its job has them mounted, when the dump is named by its id.
         with explained(f"read Secret {cluster.namespace}/{name}, which is not mounted here (name the dump by its id)"):
             found = cluster.client.get(Secret, name, namespace=cluster.namespace)

@@ -27,6 +27,11 @@ class SecretFiles:
                 f"Secret {secret!r} has no key {key!r} here; create it in the validator's namespace with that key"
             ) from None
 
+    def keys(self, secret: str) -> list[str]:
+        """Keys of the Secret that are mounted; none when it is not mounted, or not there."""
+        # Beside the keys the kubelet keeps hidden folders that they lead to.
+        return sorted(path.name for path in (self.root / secret).glob("*") if not path.name.startswith("."))
+
     def path(self, secret: str, key: str) -> Path:
         """Where the key would be mounted."""
         return self.root / secret / key
