@@ -8,7 +8,8 @@ from lightkube import Client
 from psycopg import sql
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from dev.platform.objects import read_secret, service_address
+from dev.platform.objects import read_secret
+from dev.platform.reaching import reached
 
 DATABASES = ("cantonnet_validator", "participant")
 
@@ -16,7 +17,7 @@ DATABASES = ("cantonnet_validator", "participant")
 @contextmanager
 def maintenance_connection(api: Client, namespace: str) -> Iterator[psycopg.Connection]:
     """Connection as cnadmin to the maintenance database."""
-    with _connect(api, namespace) as connection:
+    with reached(api, namespace, "postgres", 5432) as (host, port), _connect(api, namespace, host, port) as connection:
         yield connection
 
 
@@ -27,10 +28,11 @@ def maintenance_connection(api: Client, namespace: str) -> Iterator[psycopg.Conn
     wait=wait_fixed(0.5),
     reraise=True,
 )
-def _connect(api: Client, namespace: str) -> psycopg.Connection:
+def _connect(api: Client, namespace: str, host: str, port: int) -> psycopg.Connection:
     secret = read_secret(api, namespace, "postgres-secrets") or {}
     return psycopg.connect(
-        host=service_address(api, namespace, "postgres"),
+        host=host,
+        port=port,
         user="cnadmin",
         password=secret["postgresPassword"],
         dbname="cantonnet",

@@ -1,8 +1,7 @@
 """Putting the platform's objects into the cluster, and waiting until they serve."""
 
 import base64
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from string import Template
@@ -11,9 +10,10 @@ from lightkube import Client, KubeConfig, codecs
 from lightkube.core.exceptions import ApiError
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import Deployment, StatefulSet
-from lightkube.resources.core_v1 import Namespace, Pod, Secret, Service
+from lightkube.resources.core_v1 import Namespace, Pod, Secret
 
 from dev.cluster import kubeconfig_path
+from dev.cluster.waiting import wait_until
 from dev.platform.identities import (
     ONBOARDING_SECRET,
     WALLET_USER_ID,
@@ -22,11 +22,9 @@ from dev.platform.identities import (
     make_shared_secrets,
     make_validator_secrets,
 )
-from dev.steps import StepError
 
 _HERE = Path(__file__).resolve().parent
-_PATIENCE_SECONDS = 420.0
-POLL_SECONDS = 0.5
+PATIENCE_SECONDS = 420.0
 SHARED_NAMESPACE = "platform"
 IDENTIFIER_VARIABLE = "SPLICE_APP_VALIDATOR_PARTICIPANT_IDENTIFIER"
 
@@ -80,15 +78,15 @@ def remove_validator_workloads(api: Client, namespace: str) -> None:
     def all_gone() -> bool:
         return not list(api.list(Pod, namespace=namespace, labels={"app": names}))
 
-    wait_for(all_gone, f"pods of {namespace} do not end; look at: kubectl -n {namespace} get pods")
+    wait_until(all_gone, f"the end of {namespace}'s pods", PATIENCE_SECONDS, f"See kubectl -n {namespace} get pods.")
 
 
 def delete_namespace(api: Client, name: str) -> None:
     """Delete a namespace with everything in it, and wait until it is gone. Raises StepError."""
     with suppress(NotThereError), _telling_what_is_missing():
         api.delete(Namespace, name)
-    problem = f"namespace {name} is still there; look at: kubectl get namespace {name} -o yaml"
-    wait_for(lambda: _is_gone(api, name), problem)
+    advice = f"See kubectl get namespace {name} -o yaml."
+    wait_until(lambda: _is_gone(api, name), f"the end of namespace {name}", PATIENCE_SECONDS, advice)
 
 
 def validator_namespaces(api: Client) -> list[str]:
@@ -146,14 +144,6 @@ def _telling_what_is_missing() -> Iterator[None]:
         raise
 
 
-def service_address(api: Client, namespace: str, name: str) -> str:
-    """Cluster IP of a Service; reachable from this machine as from pods."""
-    spec = api.get(Service, name, namespace=namespace).spec
-    if spec is None or spec.clusterIP is None:
-        raise StepError(f"Service {namespace}/{name} has no address")
-    return spec.clusterIP
-
-
 def wait_ready(api: Client, kind: type[Deployment] | type[StatefulSet], namespace: str, name: str) -> None:
     """Wait until every replica is ready. Raises StepError after some minutes."""
 
@@ -165,14 +155,6 @@ def wait_ready(api: Client, kind: type[Deployment] | type[StatefulSet], namespac
         wanted = spec.replicas or 1
         return (status.readyReplicas or 0) >= wanted and (status.updatedReplicas or 0) >= wanted
 
-    wait_for(ready, f"{namespace}/{name} is not ready; look at: kubectl -n {namespace} describe pods")
+    advice = f"See kubectl -n {namespace} describe pods."
+    wait_until(ready, f"readiness of {namespace}/{name}", PATIENCE_SECONDS, advice)
     print(f"  {namespace}/{name} is ready", flush=True)
-
-
-def wait_for(condition: Callable[[], bool], problem: str, seconds: float = _PATIENCE_SECONDS) -> None:
-    """Poll `condition`; raises StepError with `problem` after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise StepError(f"after {seconds:.0f} s: {problem}")
-        time.sleep(POLL_SECONDS)

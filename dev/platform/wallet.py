@@ -7,7 +7,8 @@ import httpx2
 from lightkube import Client
 
 from dev.platform.identities import WALLET_CLIENT
-from dev.platform.objects import read_secret, service_address
+from dev.platform.objects import SHARED_NAMESPACE, read_secret
+from dev.platform.reaching import reached
 
 _TIMEOUT_SECONDS = 15
 
@@ -32,19 +33,23 @@ class Wallet:
         return self._call("GET", "/v0/validator-user")
 
     def _call(self, method: str, path: str, body: dict[str, str] | None = None) -> dict[str, Any]:
-        address = service_address(self._api, self._namespace, "validator-app")
         headers = {"Authorization": f"Bearer {self._token()}"}
-        with httpx2.Client(timeout=_TIMEOUT_SECONDS, trust_env=False) as http:
-            answer = http.request(method, f"http://{address}:5003/api/validator{path}", json=body, headers=headers)
+        with (
+            reached(self._api, self._namespace, "validator-app", 5003) as (host, port),
+            httpx2.Client(timeout=_TIMEOUT_SECONDS, trust_env=False) as http,
+        ):
+            answer = http.request(method, f"http://{host}:{port}/api/validator{path}", json=body, headers=headers)
             answer.raise_for_status()
             return dict(answer.json())
 
     def _token(self) -> str:
         user = read_secret(self._api, self._namespace, "wallet-user") or {}
-        address = service_address(self._api, "platform", "keycloak")
         form = {"grant_type": "password", "client_id": WALLET_CLIENT, **user}
-        with httpx2.Client(timeout=_TIMEOUT_SECONDS, trust_env=False) as http:
-            url = f"http://{address}:8080/realms/canton/protocol/openid-connect/token"
+        with (
+            reached(self._api, SHARED_NAMESPACE, "keycloak", 8080) as (host, port),
+            httpx2.Client(timeout=_TIMEOUT_SECONDS, trust_env=False) as http,
+        ):
+            url = f"http://{host}:{port}/realms/canton/protocol/openid-connect/token"
             answer = http.post(url, data=form)
             answer.raise_for_status()
             return str(answer.json()["access_token"])

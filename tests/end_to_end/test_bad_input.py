@@ -16,10 +16,11 @@ from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.records import ClusterRecords
 from catalyx_dr.model.record import RecordKind, RecordStatus
 from dev import platform
+from dev.cluster.waiting import wait_until
 from dev.local_stack import VALIDATOR
 from dev.platform import NAMESPACE
 from dev.platform.databases import maintenance_connection
-from dev.platform.objects import SHARED_NAMESPACE, deployed_identifier, wait_for, wait_ready
+from dev.platform.objects import PATIENCE_SECONDS, SHARED_NAMESPACE, deployed_identifier, wait_ready
 from tests.end_to_end.declared_stack import DeclaredStack
 
 pytestmark = pytest.mark.cluster
@@ -195,7 +196,7 @@ def _stopped(api: Client, namespace: str, name: str) -> Iterator[None]:
         return not list(api.list(Pod, namespace=namespace, labels={"app": name}))
 
     try:
-        wait_for(gone, f"pods of {namespace}/{name} do not end")
+        wait_until(gone, f"the end of {namespace}/{name}'s pods", PATIENCE_SECONDS, "")
         yield
     finally:
         _scale(api, namespace, name, 1)

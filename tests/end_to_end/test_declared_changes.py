@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from lightkube.resources.batch_v1 import CronJob
@@ -9,10 +10,10 @@ from lightkube.resources.core_v1 import PersistentVolumeClaim
 
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.records import ClusterRecords
-from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.model.record import RecordKind, RecordStatus
+from dev.cluster.waiting import wait_until
 from dev.local_stack import VALIDATOR
 from dev.platform import NAMESPACE
-from dev.platform.objects import wait_for
 from tests.end_to_end.declared_stack import DeclaredStack
 
 pytestmark = pytest.mark.cluster
@@ -62,16 +63,13 @@ def test_both_schedules_run_by_the_clock(unchanged_stack: DeclaredStack) -> None
     assert stack.up().code == 0
     records = ClusterRecords(Cluster(stack.api, NAMESPACE))
 
-    def completed(kind: RecordKind) -> list[Record]:
-        return [
-            record
-            for record in records.list(VALIDATOR, kind)
-            if record.started >= begun and record.status is RecordStatus.COMPLETED
-        ]
+    def completed(kind: RecordKind) -> bool:
+        since = [record for record in records.list(VALIDATOR, kind) if record.started >= begun]
+        return any(record.status is RecordStatus.COMPLETED for record in since)
 
     try:
         for kind in (RecordKind.BACKUP_SET, RecordKind.IDENTITY_DUMP):
-            wait_for(lambda kind=kind: bool(completed(kind)), f"no {kind} by the clock", _NEXT_MINUTES_SECONDS)  # type: ignore[misc]
+            wait_until(partial(completed, kind), f"a {kind} by the clock", _NEXT_MINUTES_SECONDS, "")
     finally:
         stack.declare_backup()
         stack.declare_dump()

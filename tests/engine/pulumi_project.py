@@ -54,16 +54,12 @@ class PulumiProject:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run `pulumi` with these words; its two outputs are one."""
-        return subprocess.run(
-            ["pulumi", *command, "--non-interactive"],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=RUN_SECONDS,
-            check=False,
-        )
+        started = self.start(*command)
+        try:
+            told, _ = started.communicate(timeout=RUN_SECONDS)
+        finally:
+            started.kill()
+        return subprocess.CompletedProcess(started.args, started.returncode, told)
 
     def start(self, *command: str) -> subprocess.Popen[str]:
         """Start `pulumi` and return at once."""
