@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from catalyx_dr.model.capture_id import PATTERN as CAPTURE_ID_PATTERN
-from catalyx_dr.model.spec import KubernetesName, SecretKey, Spec
+from catalyx_dr.model.spec import KubernetesName, SecretKey, Spec, Text
 from catalyx_dr.model.validator_spec import ValidatorSpec
 
 FindingId = Annotated[str, StringConstraints(pattern=r"^DR[0-9]{3}$")]
@@ -26,7 +26,7 @@ class Environment(StrEnum):
 class AgentImage(Spec):
     """Image that scheduled jobs and recoveries run."""
 
-    image: str
+    image: Text
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
 
 

@@ -28,10 +28,15 @@ Flag = Annotated[bool, Strict()]
 KubernetesName = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)
 ]
+# A text that says something, on one line.
+Text = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+(/\S*)?$")]
+# Key of a Secret's or ConfigMap's data.
+DataKey = Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]
 
 
 class SecretKey(Spec):
     """One key of a Kubernetes Secret in the validator's namespace; never the value itself."""
 
     name: KubernetesName
-    key: str
+    key: DataKey

@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from catalyx_dr.model.bucket_name import check_bucket_name
 from catalyx_dr.model.duration import Duration, PositiveDuration, format_duration
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.schedule import Schedule, check_cron, check_time_zone
-from catalyx_dr.model.spec import Flag, KubernetesName, SecretKey, Spec, WholeNumber
+from catalyx_dr.model.spec import DataKey, Flag, KubernetesName, SecretKey, Spec, Text, Url, WholeNumber
 
 # More captures than anybody keeps; it holds sizes below what Kubernetes can count.
 MOST_CAPTURES = 10_000
@@ -17,6 +18,9 @@ Cron = Annotated[str, AfterValidator(check_cron)]
 TimeZone = Annotated[str, AfterValidator(check_time_zone)]
 # Splice's own pattern (domain 1.5).
 PartyHint = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_]+-[a-zA-Z0-9_]+-[0-9]+$")]
+BucketName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"), AfterValidator(check_bucket_name)
+]
 DatabaseName = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 
 
@@ -37,9 +41,9 @@ class ServerVolume(Spec):
 class DatabaseServer(Spec):
     """A PostgreSQL server; the user owns the databases and has CREATEDB, never needs to be superuser."""
 
-    host: str
+    host: Text
     port: WholeNumber = Field(default=5432, ge=1, le=65535)
-    user: str = "cnadmin"
+    user: Text = "cnadmin"
     password: SecretKey = SecretKey(name="postgres-secrets", key="postgresPassword")
     maintenance_database: DatabaseName = "cantonnet"
     ssl_mode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
@@ -80,28 +84,28 @@ class LedgerApiCredentials(Spec):
     """Secret with the machine-to-machine client of the validator's admin API (domain 1.6) and its key names."""
 
     secret: KubernetesName = "splice-app-validator-ledger-api-auth"  # noqa: S105 - a name, not a secret
-    url_key: str = "url"
-    client_id_key: str = "client-id"
-    client_secret_key: str = "client-secret"  # noqa: S105
-    audience: str = "https://canton.network.global"
-    scope: str | None = None
+    url_key: DataKey = "url"
+    client_id_key: DataKey = "client-id"
+    client_secret_key: DataKey = "client-secret"  # noqa: S105
+    audience: Text = "https://canton.network.global"
+    scope: Text | None = None
 
 
 class WalletLogin(Spec):
     """Wallet user whose login proves a recovery: Keycloak client and credentials, both in Secrets."""
 
     client_secret: KubernetesName = "splice-app-wallet-ui-auth"  # noqa: S105
-    url_key: str = "url"
-    client_id_key: str = "client-id"
+    url_key: DataKey = "url"
+    client_id_key: DataKey = "client-id"
     user_secret: KubernetesName = "wallet-user"  # noqa: S105
-    username_key: str = "username"
-    password_key: str = "password"  # noqa: S105
+    username_key: DataKey = "username"
+    password_key: DataKey = "password"  # noqa: S105
 
 
 class ValidatorApi(Spec):
     """Where the validator answers inside the cluster, and who may ask."""
 
-    url: str = "http://validator-app:5003"
+    url: Url = "http://validator-app:5003"
     credentials: LedgerApiCredentials = LedgerApiCredentials()
     wallet_login: WalletLogin | None = None
 
@@ -122,7 +126,7 @@ class SpliceHelmTarget(Spec):
     kind: Literal["splice-helm"] = "splice-helm"
     validator_workload: Workload = Workload(name="validator-app")
     bootstrap_secret: KubernetesName = "participant-bootstrap-dump"  # noqa: S105
-    scan_url: str = Field(description="Scan (or first seed URL) that migrateValidatorParty reads contracts from")
+    scan_url: Url = Field(description="Scan (or first seed URL) that migrateValidatorParty reads contracts from")
 
 
 class CustomResourceTarget(Spec):
@@ -182,8 +186,8 @@ class BucketCredentials(Spec):
     """Secret with the store's access key; leave out where the service account itself has access."""
 
     secret: KubernetesName
-    access_key_id_key: str = "access-key-id"
-    secret_access_key_key: str = "secret-access-key"  # noqa: S105
+    access_key_id_key: DataKey = "access-key-id"
+    secret_access_key_key: DataKey = "secret-access-key"  # noqa: S105
 
 
 class CaBundle(Spec):
@@ -191,13 +195,13 @@ class CaBundle(Spec):
 
     kind: Literal["ConfigMap", "Secret"] = "ConfigMap"
     name: KubernetesName
-    key: str = "ca.crt"
+    key: DataKey = "ca.crt"
 
 
 class BackupBucket(Spec):
     """Bucket outside the cluster: declared with pulumi-aws, made at any S3-compatible store, or used as it is."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+    name: BucketName
     provider: Literal["aws", "s3-compatible", "existing"] = "aws"
     retention: Retention
     prefix: str = Field(
@@ -206,10 +210,10 @@ class BackupBucket(Spec):
         description="Ends in a slash; the validator's name follows",
     )
     endpoint: str | None = Field(default=None, pattern=r"^https?://[^/]+$", description="Absent means AWS")
-    region: str = "us-east-1"
+    region: Text = "us-east-1"
     credentials: BucketCredentials | None = None
     object_lock: ObjectLock | None = None
-    kms_key: str | None = None
+    kms_key: Text | None = None
     ca_bundle: CaBundle | None = Field(default=None, description="Where no public authority signed the certificate")
     addressing: Literal["auto", "path", "virtual-host"] = Field(
         default="auto", description="Bucket in the path or in the host name; auto: path where an endpoint is given"
@@ -376,7 +380,7 @@ class ValidatorSpec(Spec):
     name: Annotated[KubernetesName, StringConstraints(max_length=30)]
     namespace: KubernetesName
     party_hint: PartyHint
-    node_identifier: str = Field(min_length=1)
+    node_identifier: Text
     migration_id: WholeNumber = Field(default=0, ge=0)
     databases: Databases
     api: ValidatorApi = ValidatorApi()

@@ -20,6 +20,9 @@ _PATTERNS = {
     r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$": "a bucket name: 3 to 63 lower-case letters, digits, '.' and '-'",
     r"^([A-Za-z0-9._-]+/)*$": "a key prefix that ends in a slash and does not begin with one, for example backups/",
     r"^https?://[^/]+$": "http:// or https:// and a host, without a path",
+    r"^\S(.*\S)?$": "a text on one line, without blanks around it",
+    r"^https?://[^/\s]+(/\S*)?$": "http:// or https:// and a host",
+    r"^[-._a-zA-Z0-9]+$": "a key of a Secret: letters, digits, '-', '_' and '.'",
     r"^age1[0-9a-z]{58}$": "an age recipient (a public key): age1 and 58 letters and digits",
     r"^[a-z0-9.-]+/v[a-z0-9]+$": "group/version, for example example.com/v1",
     r"^[A-Z][A-Za-z0-9]*$": "a kind as Kubernetes writes it, for example Validator",
@@ -124,6 +127,7 @@ def _allowed(detail: ErrorDetails, fields: Sequence[str]) -> str:
     simple = {
         "int_type": "a whole number",
         "int_from_float": "a whole number",
+        "finite_number": "a whole number",
         "bool_type": "true or false",
         "string_type": "a text",
         "tuple_type": "a list",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from croniter import croniter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,6 +124,25 @@ def test_no_gap_is_larger_or_smaller_than_said(cron: str, moment: datetime) -> N
     for earlier, later in pairwise(runs):
         if later < moment + timedelta(days=365 * 4):
             assert schedule.smallest_gap(moment) <= later - earlier <= schedule.largest_gap(moment)
+
+
+def _plain_field(lowest: int, highest: int) -> st.SearchStrategy[str]:
+    # croniter takes a range of one number (`0-0`) for a star.
+    return _field(lowest, highest).filter(lambda text: "-" not in text or len(set(text.split("-"))) == 2)
+
+
+plain_crons = st.tuples(
+    _plain_field(0, 59), _plain_field(0, 23), _plain_field(1, 31), _plain_field(1, 12), st.just("*")
+).map(" ".join)
+
+
+@given(plain_crons, moments)
+def test_runs_are_those_of_croniter_where_both_read_the_expression_alike(cron: str, moment: datetime) -> None:
+    schedule = Schedule(cron)
+    if not schedule.fires:
+        return
+    theirs = croniter(cron, moment)
+    assert list(islice(schedule.runs_after(moment), 5)) == [theirs.get_next(datetime) for _ in range(5)]
 
 
 @given(st.text(alphabet="0123456789*/-,? @every hmonTZ=", max_size=20))

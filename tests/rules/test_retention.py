@@ -127,6 +127,25 @@ def test_grandfather_father_son() -> None:
     assert kept["10-31T18"] == ("monthly 2026-10-31",)
 
 
+@given(captures, retentions)
+def test_every_tier_keeps_the_newest_of_its_newest_periods(history: list[Capture], retention: Retention) -> None:
+    kept = {verdict.capture for verdict in report(history, retention, NOW) if verdict.keep}
+    proven = sorted((one for one in history if one.proven), key=lambda one: one.taken)
+    for tier, period in (("daily", "%Y-%m-%d"), ("weekly", "%G-%V"), ("monthly", "%Y-%m"), ("yearly", "%Y")):
+        newest_of_each = {one.taken.strftime(period): one for one in proven}
+        wanted = sorted(newest_of_each.values(), key=lambda one: one.taken, reverse=True)[: getattr(retention, tier)]
+        assert set(wanted) <= kept
+
+
+@given(captures, retentions)
+def test_what_goes_is_wanted_by_no_rule(history: list[Capture], retention: Retention) -> None:
+    proven = sorted((one for one in history if one.proven), key=lambda one: one.taken, reverse=True)
+    for gone in (one for one in removals(report(history, retention, NOW)) if one.proven):
+        assert proven.index(gone) >= max(retention.keep, retention.floor)
+        assert retention.within is None or gone.age(NOW) > retention.within
+        assert not gone.locked(NOW)
+
+
 def test_what_is_locked_says_until_when() -> None:
     verdict = report([at(0), at(48, locked_for=3)], Retention(keep=1), NOW)[1]
     assert verdict.keep
