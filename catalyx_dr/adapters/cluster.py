@@ -55,11 +55,11 @@ class Cluster:
                     return None
                 raise
 
-    def config_maps(self, selector: Mapping[str, str]) -> list[Mapping[str, str]]:
-        """Data of every ConfigMap with these labels."""
+    def config_maps(self, selector: Mapping[str, str]) -> dict[str, Mapping[str, str]]:
+        """Data of every ConfigMap with these labels, by name."""
         with explained(f"list ConfigMaps in {self.namespace}"):
             found = self.client.list(ConfigMap, namespace=self.namespace, labels=dict(selector))
-            return [config_map.data or {} for config_map in found]
+            return {one.metadata.name or "": one.data or {} for one in found if one.metadata}
 
     def delete_config_map(self, name: str) -> None:
         """Delete a ConfigMap; one that is gone already is no error."""

@@ -24,7 +24,7 @@ def specifications(cluster: Cluster, validator: str | None = None) -> list[Valid
 
     Raises MissingError when there is no such namespace, and when `validator` is given and not declared in it.
     """
-    found = [_read(cluster, data[_SPEC_KEY]) for data in cluster.config_maps(_OURS) if _SPEC_KEY in data]
+    found = [_read(cluster, data[_SPEC_KEY]) for data in cluster.config_maps(_OURS).values() if _SPEC_KEY in data]
     if not found:
         check_namespace(cluster)
     wanted = [spec for spec in found if validator in (None, spec.name)]

@@ -1,9 +1,12 @@
 """Where records are kept: labelled ConfigMaps in the validator's namespace."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from pydantic import ValidationError
+
 from catalyx_dr.adapters.cluster import FIELD_MANAGER, MANAGED_BY, RECORD_LABEL, VALIDATOR_LABEL, Cluster, labels
+from catalyx_dr.model.errors import UnprovenError
 from catalyx_dr.model.record import Record, RecordKind, object_name
 
 _DATA_KEY = "record.json"
@@ -41,8 +44,9 @@ class ClusterRecords:
 
     def find(self, kind: RecordKind, validator: str, identifier: str) -> Record | None:
         """Read one record."""
-        data = self._cluster.config_map(object_name(kind, validator, identifier))
-        return Record.model_validate_json(data[_DATA_KEY]) if data is not None else None
+        name = object_name(kind, validator, identifier)
+        data = self._cluster.config_map(name)
+        return self._read(name, data) if data is not None else None
 
     def list(self, validator: str | None = None, kind: RecordKind | None = None) -> list[Record]:
         """Read the records of one validator or kind, or all of the namespace."""
@@ -51,8 +55,17 @@ class ClusterRecords:
             selector[VALIDATOR_LABEL] = validator
         if kind is not None:
             selector[RECORD_LABEL] = kind
-        found = [data for data in self._cluster.config_maps(selector) if _DATA_KEY in data]
-        return newest_first(Record.model_validate_json(data[_DATA_KEY]) for data in found)
+        found = self._cluster.config_maps(selector).items()
+        return newest_first(self._read(name, data) for name, data in found if _DATA_KEY in data)
+
+    def _read(self, name: str, data: Mapping[str, str]) -> Record:
+        try:
+            return Record.model_validate_json(data.get(_DATA_KEY, ""))
+        except ValidationError as error:
+            raise UnprovenError(
+                f"ConfigMap {self._cluster.namespace}/{name} is no record ({error.error_count()} faults); delete it: "
+                "the capture itself is not touched, and the next verification writes its record again"
+            ) from None
 
     def delete(self, record: Record) -> None:
         """Delete the ConfigMap."""

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from enum import StrEnum
 
-from pydantic import AwareDatetime, Field, JsonValue
+from pydantic import AwareDatetime, ConfigDict, Field, JsonValue
 
 from catalyx_dr.model.spec import Spec
 
@@ -29,6 +29,9 @@ class RecordStatus(StrEnum):
 
 class Record(Spec):
     """One run of one operation. `identifier`: set or dump id, or the request id of a recovery."""
+
+    # A record outlives versions: what a later agent adds must not keep an earlier command line from a recovery.
+    model_config = ConfigDict(extra="ignore")
 
     kind: RecordKind
     identifier: str
