@@ -22,6 +22,7 @@ from components.recovery_plan import (
     plan_restore,
     restore_note,
 )
+from components.recovery_sight import sight
 from dynamic_providers.cluster_access import ClusterAccess
 
 Found = TypeVar("Found")
@@ -81,7 +82,7 @@ class ClusterLookup:
         return self._ask(
             f"set {request.set} of {spec.name}",
             spec.namespace,
-            lambda cluster: plan_restore(spec, request, ClusterRecords(cluster), self.now),
+            lambda cluster: plan_restore(spec, request, ClusterRecords(cluster), self.now, sight(cluster, spec)),
             unknown,
         )
 
@@ -95,7 +96,7 @@ class ClusterLookup:
         return self._ask(
             f"dump {request.dump} of {spec.name}",
             spec.namespace,
-            lambda cluster: plan_import(spec, request, ClusterRecords(cluster), self.now),
+            lambda cluster: plan_import(spec, request, ClusterRecords(cluster), self.now, sight(cluster, spec)),
             unknown,
         )
 

@@ -7,7 +7,8 @@ from pulumi_kubernetes.core.v1 import ServiceAccount
 from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, Role, RoleBinding, RoleRefArgs, SubjectArgs
 
 from catalyx_dr.model.object_names import ObjectNames
-from catalyx_dr.model.validator_spec import SpliceHelmTarget, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
+from catalyx_dr.rules.recovery_rights import RECORDS, Right, recovery_rights
 from catalyx_dr.rules.snapshot_order import snapshot_steps
 from components.object_metadata import metadata_of
 
@@ -54,26 +55,8 @@ def _of_every_run(spec: ValidatorSpec) -> list[PolicyRuleArgs]:
 
 
 def recovery_rules(spec: ValidatorSpec) -> list[PolicyRuleArgs]:
-    """Records; stopping, starting and changing the named workloads; the bootstrap Secret, made but never read."""
-    workloads = {*spec.workloads}
-    if isinstance(spec.target, SpliceHelmTarget):
-        workloads.add(spec.target.validator_workload)
-    changes = [
-        PolicyRuleArgs(
-            api_groups=["apps"],
-            resources=[f"{kind.lower()}s"],
-            resource_names=sorted(workload.name for workload in workloads if workload.kind == kind),
-            verbs=["get", "patch"],
-        )
-        for kind in sorted({workload.kind for workload in workloads})
-    ]
-    return [
-        _records(),
-        *changes,
-        _core("pods", "get", "list"),
-        _core("secrets", "create"),
-        _core("secrets", "delete", names=[spec.target.bootstrap_secret]),
-    ]
+    """Exactly what a recovery asks for before it begins."""
+    return [_rule(right) for right in recovery_rights(spec)]
 
 
 def service_account(
@@ -101,7 +84,16 @@ def service_account(
 
 
 def _records() -> PolicyRuleArgs:
-    return _core("configmaps", "get", "list", "create", "patch", "delete")
+    return _rule(RECORDS)
+
+
+def _rule(right: Right) -> PolicyRuleArgs:
+    return PolicyRuleArgs(
+        api_groups=[right.group],
+        resources=[right.resource],
+        verbs=list(right.verbs),
+        resource_names=list(right.names) or None,
+    )
 
 
 def _snapshots(*verbs: str) -> PolicyRuleArgs:
@@ -109,4 +101,4 @@ def _snapshots(*verbs: str) -> PolicyRuleArgs:
 
 
 def _core(resource: str, *verbs: str, names: list[str] | None = None) -> PolicyRuleArgs:
-    return PolicyRuleArgs(api_groups=[""], resources=[resource], verbs=list(verbs), resource_names=names)
+    return _rule(Right(resource, verbs, names=tuple(names or ())))

@@ -6,8 +6,8 @@ import pulumi
 
 from catalyx_dr.adapters import mounted_secrets
 from catalyx_dr.adapters.agent_pod import AgentPod
-from catalyx_dr.adapters.secret_files import MOUNT_PATH
-from catalyx_dr.model.environment_spec import AgentImage, IdentityImportRequest, RecoveryRequest, RestoreRequest
+from catalyx_dr.adapters.recovery_arguments import import_arguments, restore_arguments
+from catalyx_dr.model.environment_spec import AgentImage, IdentityImportRequest, RestoreRequest
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.identity import target_values
@@ -29,13 +29,7 @@ def declare_restore(
     pod = AgentPod(
         spec=spec,
         agent=agent,
-        arguments=(
-            "restore",
-            *("--set", plan.capture),
-            *("--request", request.request_id),
-            *("--source", request.source),
-            *_age_identity(request),
-        ),
+        arguments=("restore", *restore_arguments(request, plan.capture)),
         service_account=names.recovery,
         secrets=mounted_secrets.for_restore(spec, request),
         # Also for a set in the bucket: no backup may run at the same time, which the volume's lock prevents.
@@ -52,6 +46,7 @@ def declare_restore(
             set_id=plan.capture,
             taken_at=plan.taken.isoformat() if plan.taken else None,
             source=request.source,
+            overrides=tuple(map(str, request.overrides)),
             stops=tuple(map(str, spec.workloads)),
             job=pod.job_manifest(names.job("restore", request.request_id), _RESTORE_DEADLINE),
         ),
@@ -69,15 +64,7 @@ def declare_identity_import(
     pod = AgentPod(
         spec=spec,
         agent=agent,
-        arguments=(
-            "import-identities",
-            *("--dump", plan.capture),
-            *("--request", request.request_id),
-            *("--source", request.source),
-            *("--new-identifier", request.new_participant_identifier),
-            *("--apply", request.apply),
-            *_age_identity(request),
-        ),
+        arguments=("import-identities", *import_arguments(request, plan.capture)),
         service_account=names.recovery,
         secrets=mounted_secrets.for_identity_import(spec, request, plan.capture if plan.taken else None),
     )
@@ -93,6 +80,7 @@ def declare_identity_import(
             source=request.source,
             new_participant_identifier=request.new_participant_identifier,
             apply=request.apply,
+            overrides=tuple(map(str, request.overrides)),
             stops=tuple(map(str, spec.workloads)),
             values=target_values(spec, request.new_participant_identifier),
             job=pod.job_manifest(names.job("import", request.request_id), _IMPORT_DEADLINE),
@@ -101,12 +89,6 @@ def declare_identity_import(
     )
     _tell(plan, identity_import)
     return identity_import
-
-
-def _age_identity(request: RecoveryRequest) -> tuple[str, ...]:
-    if request.age_identity is None:
-        return ()
-    return ("--age-identity-file", str(MOUNT_PATH / request.age_identity.name / request.age_identity.key))
 
 
 def _tell(plan: RecoveryPlan, resource: pulumi.Resource) -> None:

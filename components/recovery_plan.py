@@ -1,21 +1,55 @@
 """What a requested recovery will do, found out read-only, so that a review sees it before anything is registered."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from catalyx_dr.adapters.records import RecordStore
+from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.capture_id import captured_at, is_capture_id
 from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.environment_spec import IdentityImportRequest, RecoveryRequest, RestoreRequest
 from catalyx_dr.model.errors import RefusedError
+from catalyx_dr.model.identity_dump import IdentityDumpMetadata
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
-from catalyx_dr.model.validator_spec import SpliceHelmTarget, ValidatorSpec
-from catalyx_dr.rules.identity import identifier_of
-from catalyx_dr.rules.recovery import LATEST, age_verdict, choose
-from catalyx_dr.rules.verdict import Outcome
+from catalyx_dr.model.selector import is_newest
+from catalyx_dr.model.validator_spec import ValidatorSpec
+from catalyx_dr.rules.identity import how_applied, metadata_of
+from catalyx_dr.rules.identity_history import (
+    IDENTIFIER_USED,
+    NEW_IDENTIFIER,
+    identifiers_of_dumps,
+    identifiers_of_records,
+    latest_participant,
+    unproven_imports,
+)
+from catalyx_dr.rules.identity_preflight import IMPORT_CHECKS, ImportFacts, TargetFacts, import_verdicts
+from catalyx_dr.rules.recovery import choose
+from catalyx_dr.rules.restore_preflight import (
+    RESTORE_CHECKS,
+    OriginalFacts,
+    RestoreFacts,
+    SetFacts,
+    restore_verdicts,
+)
+from catalyx_dr.rules.verdict import Checks, Outcome, Verdict, overridden, require
 from dynamic_providers.cluster_job import different
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Looks at the cluster when asked, without the databases; None where it cannot be looked up."""
+
+    missing_workloads: Callable[[], tuple[str, ...] | None] = lambda: None
+    denied: Callable[[], tuple[str, ...] | None] = lambda: None
+    running: Callable[[str], OriginalFacts | None] = lambda _namespace: None
+    manifests: Callable[[], Sequence[Manifest]] = tuple
+    dumps: Callable[[], Sequence[IdentityDumpMetadata]] = tuple
+    resource: Callable[[], bool | None] = lambda: None
+
+
+_NOTHING_SEEN = Seen()
 
 
 @dataclass(frozen=True)
@@ -33,40 +67,96 @@ class RecoveryPlan:
         return captured_at(self.capture) if is_capture_id(self.capture) else None
 
 
-def plan_restore(spec: ValidatorSpec, request: RestoreRequest, records: RecordStore, now: datetime) -> RecoveryPlan:
-    """Find the set; raises RefusedError when there is none, it is too old, or the request id stands for another one."""
+def plan_restore(
+    spec: ValidatorSpec, request: RestoreRequest, records: RecordStore, now: datetime, seen: Seen = _NOTHING_SEEN
+) -> RecoveryPlan:
+    """Find the set and judge what can be seen; raises RefusedError when the Job would refuse it for certain."""
     earlier = records.find(RecordKind.RESTORE, spec.name, request.request_id)
     known = _earlier_capture(earlier, "set", request.set)
     if earlier is not None and earlier.status is RecordStatus.COMPLETED:
         return RecoveryPlan(known or request.set, done=True)
-    captures = records.list(spec.name, RecordKind.BACKUP_SET)
-    plan = _resolve(captures, known or request.set, request, "backup set")
+    history = records.list(spec.name)
+    captures = [record for record in history if record.kind is RecordKind.BACKUP_SET]
+    manifests = {one.set_id: one for one in seen.manifests()} if request.source == "bucket" and not captures else {}
+    plan = _resolve(captures, manifests, known or request.set, request, "backup set")
     if plan.taken is None:
         return plan
-    age = age_verdict(plan.taken, now)
-    if age.outcome is Outcome.REFUSAL:
-        raise RefusedError(f"set {plan.capture}: {age.found}; {age.remedy}")
-    old = (f"set {plan.capture}: {age.found}; {age.remedy}",) if age.outcome is Outcome.WARNING else ()
-    return RecoveryPlan(plan.capture, warnings=(*plan.warnings, *old), notes=(restore_note(spec, request, plan, now),))
+    manifest = manifests.get(plan.capture)
+    taken_in = manifest.namespace if manifest else spec.namespace
+    dumps = [one.started for one in history if _is_dump(one)]
+    facts = RestoreFacts(
+        spec=spec,
+        now=now,
+        chosen=SetFacts(plan.capture, request.source, manifest),
+        in_place=request.in_place,
+        dumps_known=True,
+        dump_taken=max(dumps, default=None),
+        original=OriginalFacts(replaced_here=True) if manifest is None else seen.running(taken_in),
+        missing_workloads=seen.missing_workloads(),
+        denied=seen.denied(),
+    )
+    return _judged(plan, restore_verdicts(facts), request, RESTORE_CHECKS, (restore_note(spec, request, plan, now),))
 
 
 def plan_import(
-    spec: ValidatorSpec, request: IdentityImportRequest, records: RecordStore, now: datetime
+    spec: ValidatorSpec,
+    request: IdentityImportRequest,
+    records: RecordStore,
+    now: datetime,
+    seen: Seen = _NOTHING_SEEN,
 ) -> RecoveryPlan:
-    """Find the dump; raises RefusedError when there is none, or when id or identifier were used for something else."""
+    """Find the dump and judge what can be seen; raises RefusedError when the Job would refuse it for certain."""
     earlier = records.find(RecordKind.IDENTITY_IMPORT, spec.name, request.request_id)
     known = _earlier_capture(earlier, "dump", request.dump)
-    identifier = earlier.details.get("newParticipantIdentifier") if earlier else None
+    identifier = earlier.details.get(NEW_IDENTIFIER) if earlier else None
     if earlier is not None and identifier not in (None, request.new_participant_identifier):
         raise different("newParticipantIdentifier", earlier, identifier, request.new_participant_identifier)
     if earlier is not None and earlier.status is RecordStatus.COMPLETED:
         return RecoveryPlan(known or request.dump, done=True)
     history = records.list(spec.name)
-    if earlier is None or not earlier.details.get("identifierUsed"):
-        _check_identifier_unused(request, history)
     captures = [record for record in history if record.kind is RecordKind.IDENTITY_DUMP]
-    plan = _resolve(captures, known or request.dump, request, "identity dump")
-    return RecoveryPlan(plan.capture, warnings=plan.warnings, notes=(import_note(spec, request, plan, now),))
+    listed = {one.dump_id: one for one in seen.dumps()} if request.source == "bucket" and not captures else {}
+    plan = _resolve(captures, listed, known or request.dump, request, "identity dump")
+    note = (import_note(spec, request, plan, now),)
+    if earlier is not None and earlier.details.get(IDENTIFIER_USED):
+        return RecoveryPlan(plan.capture, warnings=plan.warnings, notes=note)
+    known_dumps = {one.identifier: metadata for one in captures if (metadata := metadata_of(one))} | listed
+    metadata = known_dumps.get(plan.capture)
+    facts = ImportFacts(
+        spec=spec,
+        new_identifier=request.new_participant_identifier,
+        metadata=metadata,
+        used_identifiers={**identifiers_of_dumps(known_dumps.values()), **identifiers_of_records(history)},
+        latest_participant_id=latest_participant(history, known_dumps.values()),
+        unproven_imports=unproven_imports(history, metadata) if metadata else (),
+        target=TargetFacts(how_applied(spec, request.apply), seen.resource()),
+        now=now,
+        missing_workloads=seen.missing_workloads(),
+        denied=seen.denied(),
+    )
+    return _judged(plan, import_verdicts(facts), request, IMPORT_CHECKS, note)
+
+
+def _is_dump(record: Record) -> bool:
+    return record.kind is RecordKind.IDENTITY_DUMP and record.status is RecordStatus.COMPLETED
+
+
+def _judged(
+    plan: RecoveryPlan,
+    verdicts: tuple[Verdict, ...],
+    request: RecoveryRequest,
+    checks: Checks,
+    notes: tuple[str, ...],
+) -> RecoveryPlan:
+    """The plan with every verdict that is made here, and the names of those that are left to the Job."""
+    judged = overridden(verdicts, request.overrides, checks)
+    require(judged)
+    passed = [f"{one.name} ({one.found})" for one in judged if one.outcome is Outcome.PASS]
+    left = [name for name in checks if name not in {one.name for one in judged}]
+    told = f"preflight {request.request_id}: pass: {'; '.join(passed) or 'nothing'}"
+    by_the_job = (f"preflight {request.request_id}: left to the Job: {', '.join(left)}",) if left else ()
+    warnings = tuple(str(one).removeprefix("warning: ") for one in judged if one.outcome is Outcome.WARNING)
+    return RecoveryPlan(plan.capture, warnings=(*plan.warnings, *warnings), notes=(*notes, told, *by_the_job))
 
 
 def restore_note(spec: ValidatorSpec, request: RestoreRequest, plan: RecoveryPlan, now: datetime) -> str:
@@ -83,7 +173,7 @@ def import_note(spec: ValidatorSpec, request: IdentityImportRequest, plan: Recov
     head = f"identity import {request.request_id}: {_named('dump', plan, now)}, from the {request.source}"
     head = f"{head}; {stopped(spec)} are scaled down, the databases set aside for fresh ones, and"
     start = f"scaled up as participant {request.new_participant_identifier!r}"
-    if request.apply == "workload" and isinstance(spec.target, SpliceHelmTarget):
+    if how_applied(spec, request.apply) != "print":
         return f"{head} the validator {start}"
     return f"{head} the Job waits up to 4h until you have set the values that the stack puts out; then all is {start}"
 
@@ -106,44 +196,29 @@ def _earlier_capture(earlier: Record | None, name: str, selector: str) -> str | 
     capture = earlier.details.get(name) if earlier else None
     if earlier is None or not isinstance(capture, str):
         return None
-    if selector not in (LATEST, capture):
+    if not is_newest(selector) and selector != capture:
         raise different(name, earlier, capture, selector)
     return capture
 
 
-def _resolve(records: Iterable[Record], selector: str, request: RecoveryRequest, kind: str) -> RecoveryPlan:
-    captures = [
+def _resolve(
+    records: Iterable[Record],
+    listed: Iterable[str],
+    selector: str,
+    request: RecoveryRequest,
+    kind: str,
+) -> RecoveryPlan:
+    """Choose among the records, else among what the bucket lists: a namespace may be new, the bucket all there is."""
+    known = [
         Capture.named(record.identifier, proven=record.is_sound_in(request.source), size=record.bytes)
         for record in records
         if request.source in record.locations or record.status is not RecordStatus.COMPLETED
     ]
+    captures = known or [Capture.named(identifier) for identifier in listed]
     try:
         return RecoveryPlan(choose(captures, selector, kind=kind).identifier)
     except RefusedError as error:
-        if request.source != "bucket":
+        if (captures and request.source != "bucket") or request.source == "cluster":
             raise
-        # The namespace may be new and the bucket all there is: the Job looks there itself, and refuses by itself.
-        return RecoveryPlan(selector, warnings=(f"{error}; the Job will look in the bucket itself",))
-
-
-def _check_identifier_unused(request: IdentityImportRequest, history: Iterable[Record]) -> None:
-    for record in history:
-        for where, identifier in _identifiers(record):
-            if identifier == request.new_participant_identifier:
-                raise RefusedError(
-                    f"newParticipantIdentifier {identifier!r} was used before: {where}; an identifier works once, so "
-                    "choose one that was never used"
-                )
-
-
-def _identifiers(record: Record) -> Iterable[tuple[str, str]]:
-    if record.kind is RecordKind.IDENTITY_IMPORT:
-        burnt = record.details.get("newParticipantIdentifier")
-        if record.details.get("identifierUsed") and isinstance(burnt, str):
-            yield f"identity import {record.identifier}", burnt
-        return
-    metadata = record.details.get("metadata")
-    holder = metadata if isinstance(metadata, dict) else record.details
-    found = holder.get("participantId")
-    if isinstance(found, str) and found.count("::") == 2:
-        yield f"{record.kind} {record.identifier} is of {found}", identifier_of(found)
+        # The volume or bucket may hold what no record tells of: the Job looks there, and refuses by itself.
+        return RecoveryPlan(selector, warnings=(f"{error}; the Job will look in the {request.source} itself",))

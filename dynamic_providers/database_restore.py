@@ -8,6 +8,7 @@ import pulumi
 from pulumi.dynamic import Resource
 
 from catalyx_dr.model.record import Record, RecordKind
+from catalyx_dr.model.selector import is_newest
 from dynamic_providers.cluster_job import ClusterJobProvider, Properties, different
 from dynamic_providers.request_resource import outputs, progress_urn, quiet
 
@@ -28,7 +29,7 @@ class DatabaseRestoreProvider(ClusterJobProvider):
     def refuse_other_meaning(self, done: Record, props: Properties) -> None:
         """A request that restored one set cannot stand for another; `latest` means the one it was."""
         then = done.details.get("set")
-        if props["set"] not in ("latest", then) and then is not None:
+        if not is_newest(props["set"]) and props["set"] != then and then is not None:
             raise different("set", done, then, props["set"])
 
 
@@ -43,6 +44,7 @@ class DatabaseRestoreArgs:
     set_id: str
     taken_at: str | None
     source: str
+    overrides: tuple[str, ...]
     stops: tuple[str, ...]
     job: dict[str, Any]
 
@@ -63,6 +65,7 @@ class DatabaseRestore(Resource, module="catalyx-dr", name="DatabaseRestore"):
             "setId": args.set_id,
             "takenAt": args.taken_at,
             "source": args.source,
+            "overrides": list(args.overrides),
             "scalesDown": list(args.stops),
             "validatorJob": json.dumps(args.job),
             "progressUrn": progress_urn(self, name, opts),

@@ -8,6 +8,7 @@ import pulumi
 from pulumi.dynamic import Resource
 
 from catalyx_dr.model.record import Record, RecordKind
+from catalyx_dr.model.selector import is_newest
 from dynamic_providers.cluster_job import ClusterJobProvider, Properties, different
 from dynamic_providers.request_resource import outputs, progress_urn, quiet
 
@@ -28,7 +29,7 @@ class IdentityImportProvider(ClusterJobProvider):
     def refuse_other_meaning(self, done: Record, props: Properties) -> None:
         """A request that imported one dump under one identifier cannot stand for another."""
         then = done.details.get("dump")
-        if props["dump"] not in ("latest", then) and then is not None:
+        if not is_newest(props["dump"]) and props["dump"] != then and then is not None:
             raise different("dump", done, then, props["dump"])
         identifier = done.details.get("newParticipantIdentifier")
         if identifier not in (None, props["newParticipantIdentifier"]):
@@ -48,6 +49,7 @@ class IdentityImportArgs:
     source: str
     new_participant_identifier: str
     apply: str
+    overrides: tuple[str, ...]
     stops: tuple[str, ...]
     values: dict[str, Any]
     job: dict[str, Any]
@@ -72,6 +74,7 @@ class IdentityImport(Resource, module="catalyx-dr", name="IdentityImport"):
             "source": args.source,
             "newParticipantIdentifier": args.new_participant_identifier,
             "apply": args.apply,
+            "overrides": list(args.overrides),
             "scalesDown": list(args.stops),
             "values": args.values,
             "validatorJob": json.dumps(args.job),

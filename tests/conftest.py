@@ -5,4 +5,5 @@ pytest_plugins = [
     "tests.fixtures_bucket",
     "tests.fixtures_validator",
     "tests.fixtures_identity",
+    "tests.fixtures_restore",
 ]

@@ -340,6 +340,7 @@ def identity_secrets(secrets: SecretFiles, keycloak: Keycloak) -> SecretFiles:
         },
         "splice-app-wallet-ui-auth": {"url": f"{keycloak.http.url}/realms/canton", "client-id": WALLET_CLIENT},
         "wallet-user": {"username": WALLET_USER, "password": WALLET_PASSWORD},
+        "splice-app-validator-onboarding-validator": {"secret": "used-once"},
     }
     for secret, keys in values.items():
         (secrets.root / secret).mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pyrage
 import pytest
 
-from catalyx_dr.adapters import workloads
+from catalyx_dr.adapters import access, workloads
 from catalyx_dr.adapters.records import newest_first
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.model.quantity import Quantity
@@ -74,6 +74,7 @@ class WorkloadLog:
     running: dict[str, bool] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
     on_stop: Callable[[], object] = lambda: None
+    denied: tuple[str, ...] = ()
 
     def exists(self, cluster: object, workload: Workload) -> bool:
         return workload.name in self.running
@@ -87,6 +88,9 @@ class WorkloadLog:
         if not self.running[workload.name]:
             self.done.append(f"start {workload.name}")
         self.running[workload.name] = True
+
+    def denied_rights(self, cluster: object, rights: object) -> tuple[str, ...]:
+        return self.denied
 
     def wait(self, cluster: object, workload: Workload, patience: timedelta) -> None:
         self.done.append(f"wait for {workload.name}")
@@ -168,6 +172,7 @@ def workload_log(monkeypatch: pytest.MonkeyPatch) -> WorkloadLog:
         ("wait_until_ready", log.wait),
     ):
         monkeypatch.setattr(workloads, name, stand_in)
+    monkeypatch.setattr(access, "denied", log.denied_rights)
     return log
 
 
@@ -184,7 +189,8 @@ def declared_validator(server: ThrowawayServer, recipient: str) -> ValidatorSpec
             validator_app=Database(name="cantonnet_validator", schema_name="validator", storage=Quantity.parse("1Gi")),
             participant=Database(name="participant", schema_name="participant", storage=Quantity.parse("1Gi")),
         ),
-        target=SpliceHelmTarget(scan_url="http://scan:5012"),
+        # Nobody listens there: what Scan tells is optional.
+        target=SpliceHelmTarget(scan_url="http://127.0.0.1:9"),
         backup=DatabaseBackup(
             cron="0 */4 * * *", volume=BackupVolume(storage_class="standard", retention=Retention(keep=3))
         ),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum
 from io import RawIOBase
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
@@ -16,7 +17,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
-from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.adapters.secret_files import SecretReader
 from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, UnreachableError
 from catalyx_dr.model.validator_spec import BackupBucket
 
@@ -39,6 +40,13 @@ _NO_LOCK = (
 )
 
 
+class Effort(Enum):
+    """How hard a store is tried: a job waits for it, a preview only looks whether it answers."""
+
+    PATIENT = "patient"
+    BRIEF = "brief"
+
+
 @dataclass(frozen=True)
 class StoredObject:
     """An object as the bucket lists it."""
@@ -55,7 +63,7 @@ class BucketStore:
         self.at = at
 
     @classmethod
-    def reach(cls, at: BackupBucket, secrets: SecretFiles) -> "BucketStore":
+    def reach(cls, at: BackupBucket, secrets: SecretReader, effort: Effort = Effort.PATIENT) -> "BucketStore":
         """Bucket with credentials from the mounted Secret, else those of the service account; makes no request."""
         key_id = key = None
         if at.credentials is not None:
@@ -63,9 +71,9 @@ class BucketStore:
             key = secrets.read(at.credentials.secret, at.credentials.secret_access_key_key)
         config = Config(
             s3={"addressing_style": _addressing(at)},
-            retries={"mode": "standard", "max_attempts": 5},
-            connect_timeout=10,
-            read_timeout=60,
+            retries={"mode": "standard", "max_attempts": 5 if effort is Effort.PATIENT else 1},
+            connect_timeout=10 if effort is Effort.PATIENT else 3,
+            read_timeout=60 if effort is Effort.PATIENT else 10,
         )
         client = boto3.client(
             "s3",
@@ -228,7 +236,7 @@ def _addressing(at: BackupBucket) -> Literal["auto", "path", "virtual"]:
     return "path" if at.addressing == "path" or at.endpoint else "auto"
 
 
-def _authorities(at: BackupBucket, secrets: SecretFiles) -> str | None:
+def _authorities(at: BackupBucket, secrets: SecretReader) -> str | None:
     """File with the certificates to trust; None: the public ones. Raises RefusedError for one that is not there."""
     if at.ca_bundle is None:
         return None

@@ -54,6 +54,13 @@ def participant_id(connection: Connection, schema: str) -> str | None:
     return f"PAR::{row[0]}::{row[1]}" if row else None
 
 
+def schema_steps(connection: Connection, schema: str) -> int | None:
+    """Steps that the schema has taken, as Flyway counts them in Canton's and Splice's databases; None without such."""
+    if not _has_table(connection, schema, "flyway_schema_history"):
+        return None
+    return int(fetch_value(connection, _in(schema, "SELECT count(*) FROM {}.flyway_schema_history")))
+
+
 def row_counts(connection: Connection) -> Mapping[str, int]:
     """Rows of every table that a dump holds, and the number of large objects; keys are quoted where SQL wants it."""
     counts = {_LARGE_OBJECTS: int(fetch_value(connection, "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata"))}

@@ -38,6 +38,14 @@ def check_unchanged(root: Path, below: str, expected: Iterable[StoredFile], thre
         raise UnprovenError(f"{root / below} is not what its manifest says: {'; '.join(faults[:_SHOWN])}{more}")
 
 
+def all_there(root: Path, expected: Iterable[StoredFile]) -> bool:
+    """Tell whether every file is there in full, without reading any of them."""
+    try:
+        return all((root / file.path).stat().st_size == file.bytes for file in expected)
+    except OSError:
+        return False
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,21 +1,15 @@
 """Fresh databases in place of those of a lost validator, which are renamed, marked, and never dropped here."""
 
-import hashlib
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count, takewhile
 
 from catalyx_dr.adapters.canton_database import participant_id
 from catalyx_dr.adapters.database_twin import create_like
-from catalyx_dr.adapters.postgres import PostgresServer, Rename, exists, mark, may_create, may_rename, swap
+from catalyx_dr.adapters.postgres import PostgresServer, Rename, exists, may_create, may_rename, swap
 from catalyx_dr.model.errors import CatalyxDrError
 from catalyx_dr.model.validator_spec import Database, DatabaseRole
-
-
-def aside_name(role: DatabaseRole, request_id: str) -> str:
-    """Name under which a request sets a database aside; Splice's chart takes `participant%` for a participant's."""
-    return f"replaced_{role}_{hashlib.sha256(request_id.encode()).hexdigest()[:8]}"
+from catalyx_dr.rules.database_names import AsideMark, is_aside
 
 
 def obstacles(server: PostgresServer, database: Database) -> list[str]:
@@ -32,21 +26,20 @@ def obstacles(server: PostgresServer, database: Database) -> list[str]:
 
 
 def replace_by_fresh(
-    server: PostgresServer, role: DatabaseRole, database: Database, request_id: str, patience: timedelta
+    server: PostgresServer, database: Database, aside: str, mark: AsideMark, patience: timedelta
 ) -> tuple[str, ...]:
-    """Set the database aside and create an empty one like it; returns the names under which this request keeps any.
+    """Set the database aside under the name `aside` and create an empty one like it; returns the names that are kept.
 
     None are kept when there was none: the disaster. A second call for the same request continues where the first was
     cut off. Only the database is made, as the chart's own init container does; its user makes the schema.
     """
     with server.maintenance() as connection:
-        kept = list(takewhile(lambda name: exists(connection, name), _aside_names(role, request_id)))
+        kept = list(takewhile(lambda name: exists(connection, name), _numbered(aside)))
         if exists(connection, database.name):
-            aside = next(name for name in _aside_names(role, request_id) if not exists(connection, name))
-            swap(connection, [Rename(database.name, aside)], patience)
-            mark(connection, aside, f"catalyx-dr: was {database.name} until identity import {request_id}")
-            kept.append(aside)
-        create_like(connection, database.name, kept[0] if kept else aside_name(role, request_id))
+            free = next(name for name in _numbered(aside) if not exists(connection, name))
+            swap(connection, [Rename(database.name, free, str(mark))], patience)
+            kept.append(free)
+        create_like(connection, database.name, kept[0] if kept else aside)
         return tuple(kept)
 
 
@@ -56,7 +49,7 @@ def participant_ids(server: PostgresServer, database: Database) -> dict[str, str
         names = [
             name
             for (name,) in connection.execute("SELECT datname FROM pg_database WHERE datallowconn").fetchall()
-            if name == database.name or re.fullmatch(rf"replaced_{DatabaseRole.PARTICIPANT}_[0-9a-f_]+", name)
+            if name == database.name or (is_aside(name) and DatabaseRole.PARTICIPANT in name)
         ]
     return dict(_readable_ids(server, database, names))
 
@@ -74,7 +67,6 @@ def _readable_ids(server: PostgresServer, database: Database, names: list[str]) 
             yield name, found
 
 
-def _aside_names(role: DatabaseRole, request_id: str) -> Iterator[str]:
-    name = aside_name(role, request_id)
+def _numbered(name: str) -> Iterator[str]:
     yield name
     yield from (f"{name}_{number}" for number in count(2))

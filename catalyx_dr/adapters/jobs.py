@@ -153,7 +153,7 @@ def _bearing_silence(condition: Callable[[], bool]) -> Callable[[], bool]:
 
 def log_lines(cluster: Cluster, name: str) -> list[str]:
     """Log of the Job's newest pod so far; empty while there is none."""
-    pods = sorted(_pods(cluster, name), key=lambda pod: str(pod.metadata.creationTimestamp if pod.metadata else ""))
+    pods = sorted(_pods(cluster, name), key=_created)
     if not pods or pods[-1].metadata is None or pods[-1].metadata.name is None:
         return []
     try:
@@ -161,6 +161,19 @@ def log_lines(cluster: Cluster, name: str) -> list[str]:
     except (ApiError, httpx2.HTTPError):
         # The container has not started yet, or its node does not answer for a moment.
         return []
+
+
+def exit_code(cluster: Cluster, name: str) -> int | None:
+    """Exit code of the Job's newest container that has ended; None while none has."""
+    for pod in sorted(_pods(cluster, name), key=_created, reverse=True):
+        for container in (pod.status.containerStatuses if pod.status else None) or []:
+            if container.state and container.state.terminated:
+                return container.state.terminated.exitCode
+    return None
+
+
+def _created(pod: Pod) -> str:
+    return str(pod.metadata.creationTimestamp if pod.metadata else "")
 
 
 def _pods(cluster: Cluster, name: str) -> list[Pod]:

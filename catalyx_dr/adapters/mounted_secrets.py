@@ -49,16 +49,22 @@ def for_restore(spec: ValidatorSpec, request: RestoreRequest) -> tuple[SecretKey
     return _distinct([*_databases(spec), *_proof(spec), *from_bucket, *_age_identity(request)])
 
 
+def for_rollback(spec: ValidatorSpec) -> tuple[SecretKey, ...]:
+    """Passwords, and what proves the validator afterwards."""
+    return _distinct([*_databases(spec), *_proof(spec)])
+
+
 def for_identity_import(
     spec: ValidatorSpec, request: IdentityImportRequest, dump_id: str | None
 ) -> tuple[SecretKey, ...]:
-    """As for a restore; the dump itself when it is `dump_id` of the cluster."""
+    """As for a restore; the dump when it is `dump_id` of the cluster; the onboarding Secret, to see it is there."""
     dump: list[SecretKey] = []
     if request.source == "cluster" and dump_id is not None:
         secret = ObjectNames.of(spec).identity_dump_secret(dump_id)
         dump = [SecretKey(name=secret, key=SECRET_KEY), SecretKey(name=secret, key=METADATA_KEY)]
     from_bucket = _store(spec) if request.source == "bucket" else ()
-    return _distinct([*dump, *_databases(spec), *_proof(spec), *from_bucket, *_age_identity(request)])
+    onboarding = spec.onboarding_secret
+    return _distinct([*dump, onboarding, *_databases(spec), *_proof(spec), *from_bucket, *_age_identity(request)])
 
 
 def _databases(spec: ValidatorSpec) -> Iterator[SecretKey]:

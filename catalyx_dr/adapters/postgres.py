@@ -39,14 +39,15 @@ class ServerVersion:
 
 @dataclass(frozen=True)
 class Rename:
-    """One step of a swap."""
+    """One step of a swap; `mark` becomes the comment on the database, None takes one away."""
 
     old: str
     new: str
+    mark: str | None = None
 
     @property
     def reverse(self) -> "Rename":
-        """The step that undoes this one."""
+        """The step that undoes this one; what was marked as set aside is so no more."""
         return Rename(self.new, self.old)
 
 
@@ -151,6 +152,14 @@ def database_bytes(connection: Connection) -> int:
     return int(fetch_value(connection, "SELECT pg_database_size(current_database())"))
 
 
+def database_sizes(connection: Connection) -> dict[str, int]:
+    """Bytes of every database of the server that the user may connect to, by name."""
+    query: LiteralString = (
+        "SELECT datname, pg_database_size(datname) FROM pg_database WHERE has_database_privilege(datname, 'CONNECT')"
+    )
+    return {name: int(size) for name, size in connection.execute(query).fetchall()}
+
+
 def exists(connection: Connection, name: str) -> bool:
     """Tell whether the server has a database of this name."""
     return fetch_value(connection, "SELECT 1 FROM pg_database WHERE datname = %s", name) is not None
@@ -173,9 +182,18 @@ def drop(connection: Connection, name: str) -> None:
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def mark(connection: Connection, name: str, text: str) -> None:
-    """Write a comment on a database; it stays with the database when that is renamed."""
+def mark(connection: Connection, name: str, text: str | None) -> None:
+    """Write a comment on a database, or take it away; it stays with the database when that is renamed."""
     connection.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), sql.Literal(text)))
+
+
+def comments(connection: Connection) -> dict[str, str]:
+    """Comment of every database that has one, by name."""
+    query: LiteralString = (
+        "SELECT datname, text FROM pg_database, LATERAL shobj_description(oid, 'pg_database') AS text "
+        "WHERE text IS NOT NULL ORDER BY 1"
+    )
+    return dict(connection.execute(query).fetchall())
 
 
 def mark_of(connection: Connection, name: str) -> str | None:
@@ -186,7 +204,7 @@ def mark_of(connection: Connection, name: str) -> str | None:
 
 
 def swap(connection: Connection, renames: Sequence[Rename], patience: timedelta) -> None:
-    """Rename databases in one transaction, all or none.
+    """Rename and mark databases in one transaction, all or none.
 
     Ends the sessions that the user may end, and tries again while others are in the way; raises RefusedError with
     their names when `patience` runs out.
@@ -203,6 +221,7 @@ def swap(connection: Connection, renames: Sequence[Rename], patience: timedelta)
                             sql.Identifier(rename.old), sql.Identifier(rename.new)
                         )
                     )
+                    mark(connection, rename.new, rename.mark)
         except psycopg.errors.ObjectInUse:
             if time.monotonic() > deadline:
                 raise RefusedError(

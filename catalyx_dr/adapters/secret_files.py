@@ -2,10 +2,21 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from catalyx_dr.model.errors import RefusedError
 
 MOUNT_PATH = Path("/etc/catalyx-dr/secrets")
+
+
+class SecretReader(Protocol):
+    """Reads one key of a Secret."""
+
+    def read(self, secret: str, key: str) -> str:
+        """Value without a final newline."""
+
+    def path(self, secret: str, key: str) -> Path:
+        """File that holds the value, where there is one."""
 
 
 @dataclass(frozen=True)

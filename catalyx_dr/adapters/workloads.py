@@ -24,6 +24,11 @@ def exists(cluster: Cluster, workload: Workload) -> bool:
     return True
 
 
+def has_pods(cluster: Cluster, workload: Workload) -> bool:
+    """Tell whether the workload is there and has pods."""
+    return exists(cluster, workload) and bool(_pods(cluster, workload))
+
+
 def stop(cluster: Cluster, workload: Workload) -> None:
     """Scale to nothing and remember the replicas on the object; a second call forgets nothing."""
     found = read(cluster, workload)

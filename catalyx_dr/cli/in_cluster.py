@@ -16,7 +16,8 @@ from catalyx_dr.adapters.cluster import Cluster, connect
 from catalyx_dr.adapters.records import ClusterRecords
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.adapters.volume_snapshots import ClusterSnapshots
-from catalyx_dr.model.errors import CatalyxDrError, SpecError
+from catalyx_dr.cli.recovery_options import Overrides, read_overrides
+from catalyx_dr.model.errors import CatalyxDrError, RefusedError, SpecError
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.record import RecordKind
 from catalyx_dr.model.validator_spec import ValidatorSpec
@@ -29,11 +30,15 @@ from catalyx_dr.operations.drill import drill
 from catalyx_dr.operations.dump_identities import dump_identities
 from catalyx_dr.operations.ensure_bucket import ensure_bucket
 from catalyx_dr.operations.import_identities import ImportOrder, import_identities
+from catalyx_dr.operations.import_identities import preflight as import_preflight
 from catalyx_dr.operations.look_inside import look_inside
 from catalyx_dr.operations.restore import RestoreOrder, restore
+from catalyx_dr.operations.restore import preflight as restore_preflight
+from catalyx_dr.operations.rollback import roll_back
 from catalyx_dr.operations.snapshot_backup import snapshot
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.operations.verify import verify
+from catalyx_dr.rules.verdict import Outcome, Verdict
 
 SpecFile = Annotated[Path, typer.Option("--spec", help="ValidatorSpec as JSON")]
 # Whatever only looks lets everything else go first.
@@ -45,6 +50,15 @@ Request = Annotated[str, typer.Option("--request", help="Request id; the same re
 PartyId = Annotated[str | None, typer.Option(help="Party of the operator, where history knows nothing yet")]
 
 
+SetOption = Annotated[str, typer.Option("--set", help="Backup set id, latest, or latest before a moment")]
+SetSource = Annotated[str, typer.Option("--source", help="volume or bucket")]
+InPlace = Annotated[bool, typer.Option("--in-place", help="Drop the present databases first: no room for both")]
+DumpOption = Annotated[str, typer.Option("--dump", help="Identity dump id, or latest")]
+DumpSource = Annotated[str, typer.Option("--source", help="cluster or bucket")]
+NewIdentifier = Annotated[str, typer.Option(help="Participant identifier never used before")]
+Apply = Annotated[str, typer.Option(help="workload, custom-resource or print")]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     for name, command in (
@@ -54,7 +68,10 @@ def register(app: typer.Typer) -> None:
         ("drill", rehearse),
         ("ensure-bucket", bucket),
         ("restore", restore_databases),
+        ("check-restore", check_restore),
+        ("roll-back", roll_back_restore),
         ("import-identities", import_dump),
+        ("check-import", check_import),
         ("look-inside", look),
         ("adopt-dump", adopt_identities),
         ("adopt-set", adopt_databases),
@@ -133,38 +150,81 @@ def adopt_databases(
 
 
 def restore_databases(
-    set_id: Annotated[str, typer.Option("--set", help="Backup set id, or latest")],
+    set_id: SetOption,
     request: Request,
-    source: Annotated[str, typer.Option(help="volume or bucket")] = "volume",
+    source: SetSource = "volume",
+    in_place: InPlace = False,
     age_identity_file: IdentityFile = None,
+    override: Overrides = None,
     spec: SpecFile = _SPEC_PATH,
 ) -> None:
     """Restore both databases beside the present ones, prove them, and swap."""
     validator, cluster = _read(spec)
-    order = RestoreOrder(set_id=set_id, request_id=request, source=source, age_identity_file=age_identity_file)
+    order = RestoreOrder(set_id, request, source, age_identity_file, read_overrides(override), in_place)
     restore(validator, order, _surroundings(cluster), cluster)
 
 
-def import_dump(
-    dump_id: Annotated[str, typer.Option("--dump", help="Identity dump id, or latest")],
+def check_restore(
+    set_id: SetOption,
     request: Request,
-    new_identifier: Annotated[str, typer.Option(help="Participant identifier never used before")],
-    source: Annotated[str, typer.Option(help="cluster or bucket")] = "cluster",
-    apply: Annotated[str, typer.Option(help="workload or print")] = "workload",
+    source: SetSource = "volume",
+    in_place: InPlace = False,
     age_identity_file: IdentityFile = None,
+    override: Overrides = None,
+    spec: SpecFile = _SPEC_PATH,
+) -> None:
+    """Only the preflight of a restore."""
+    validator, cluster = _read(spec)
+    order = RestoreOrder(set_id, request, source, age_identity_file, read_overrides(override), in_place)
+    _tell(restore_preflight(validator, order, _surroundings(cluster), cluster))
+
+
+def roll_back_restore(request: Request, spec: SpecFile = _SPEC_PATH) -> None:
+    """Swap the databases back that a restore replaced, or undo one that is half done."""
+    validator, cluster = _read(spec)
+    roll_back(validator, request, _surroundings(cluster), cluster)
+
+
+def import_dump(
+    dump_id: DumpOption,
+    request: Request,
+    new_identifier: NewIdentifier,
+    source: DumpSource = "cluster",
+    apply: Apply = "workload",
+    age_identity_file: IdentityFile = None,
+    override: Overrides = None,
     spec: SpecFile = _SPEC_PATH,
 ) -> None:
     """Re-onboard the validator's party with a new participant from an identity dump."""
     validator, cluster = _read(spec)
-    order = ImportOrder(
-        dump_id=dump_id,
-        request_id=request,
-        source=source,
-        new_identifier=new_identifier,
-        apply=apply,
-        age_identity_file=age_identity_file,
-    )
+    order = ImportOrder(dump_id, request, new_identifier, source, apply, age_identity_file, read_overrides(override))
     import_identities(validator, order, _surroundings(cluster), cluster)
+
+
+def check_import(
+    dump_id: DumpOption,
+    request: Request,
+    new_identifier: NewIdentifier,
+    source: DumpSource = "cluster",
+    apply: Apply = "workload",
+    age_identity_file: IdentityFile = None,
+    override: Overrides = None,
+    spec: SpecFile = _SPEC_PATH,
+) -> None:
+    """Only the preflight of an identity import."""
+    validator, cluster = _read(spec)
+    order = ImportOrder(dump_id, request, new_identifier, source, apply, age_identity_file, read_overrides(override))
+    _tell(import_preflight(validator, order, _surroundings(cluster), cluster))
+
+
+def _tell(verdicts: tuple[Verdict, ...]) -> None:
+    """Say every verdict; raises RefusedError when one of them is a refusal."""
+    for verdict in verdicts:
+        print(verdict, flush=True)  # noqa: T201
+    refusals = [verdict.name for verdict in verdicts if verdict.outcome is Outcome.REFUSAL]
+    if refusals:
+        raise RefusedError(f"it would be refused because of {', '.join(refusals)}")
+    print("it may begin", flush=True)  # noqa: T201
 
 
 def _read(path: Path) -> tuple[ValidatorSpec, Cluster]:

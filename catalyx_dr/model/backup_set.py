@@ -46,6 +46,9 @@ class Manifest(Spec):
     party_hint: str
     participant_id: str | None = Field(description="PAR::identifier::namespace as the participant's database has it")
     migration_id: int
+    synchronizer_serial: int | None = Field(
+        default=None, description="Serial of the active synchronizer at Scan; it counts logical upgrades"
+    )
     databases: tuple[DatabaseCapture, DatabaseCapture]
     recipients: tuple[str, ...] = ()
     tool_version: str

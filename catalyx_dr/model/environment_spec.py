@@ -5,13 +5,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from catalyx_dr.model.capture_id import PATTERN as CAPTURE_ID_PATTERN
-from catalyx_dr.model.spec import KubernetesName, SecretKey, Spec, Text
+from catalyx_dr.model.selector import Selector, SetSelector
+from catalyx_dr.model.spec import Flag, KubernetesName, SecretKey, Spec, Text
 from catalyx_dr.model.validator_spec import ValidatorSpec
 
 FindingId = Annotated[str, StringConstraints(pattern=r"^DR[0-9]{3}$")]
 RequestId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
-Selector = Annotated[str, StringConstraints(pattern=rf"^latest$|{CAPTURE_ID_PATTERN}")]
 
 
 class Environment(StrEnum):
@@ -30,6 +29,16 @@ class AgentImage(Spec):
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
 
 
+class VerdictOverride(Spec):
+    """A refusal of the preflight that a person takes upon himself, by its name and with a reason for the record."""
+
+    verdict: str = Field(pattern=r"^[a-z]+(-[a-z]+)*$")
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=10)]
+
+    def __str__(self) -> str:
+        return f"{self.verdict}={self.reason}"
+
+
 class RecoveryRequest(Spec):
     """A recovery asked for by a reviewed change; the same request id never runs twice."""
 
@@ -38,6 +47,9 @@ class RecoveryRequest(Spec):
     source: Literal["volume", "bucket", "snapshot", "cluster"]
     age_identity: SecretKey | None = Field(
         default=None, description="Secret with the private age identity; needed only to read from the bucket"
+    )
+    overrides: tuple[VerdictOverride, ...] = Field(
+        default=(), description="Refusals of the preflight that are overridden; some never can be"
     )
 
     @model_validator(mode="after")
@@ -51,7 +63,11 @@ class RestoreRequest(RecoveryRequest):
     """Restore the databases of a validator from a backup set."""
 
     source: Literal["volume", "bucket", "snapshot"] = "volume"
-    set: Selector
+    set: SetSelector = Field(description="An id, latest, or latest before a moment: latest before 2026-11-24T06:00:00Z")
+    in_place: Flag = Field(
+        default=False,
+        description="Drop the present databases first, where there is no room for both copies; there is no way back",
+    )
 
 
 class IdentityImportRequest(RecoveryRequest):
@@ -60,9 +76,10 @@ class IdentityImportRequest(RecoveryRequest):
     source: Literal["cluster", "bucket"] = "cluster"
     dump: Selector
     new_participant_identifier: str = Field(pattern=r"^[a-zA-Z0-9_-]+$", max_length=185)
-    apply: Literal["workload", "print"] = Field(
+    apply: Literal["workload", "custom-resource", "print"] = Field(
         default="workload",
-        description="workload: set on the validator's workload as its chart renders it; print: only output the values",
+        description="workload: set on the validator's workload as its chart renders it; custom-resource: patch the "
+        "vendor's resource; print, and with the vendor's resource workload too: only output the values, and wait",
     )
 
 

@@ -7,6 +7,9 @@ from pydantic import AwareDatetime, ConfigDict, Field, JsonValue
 
 from catalyx_dr.model.spec import Spec
 
+# Detail of a record that was made from a manifest, because the run's own record was lost with its namespace.
+REBUILT = "rebuilt"
+
 
 class RecordKind(StrEnum):
     """What a record tells of."""
@@ -17,6 +20,7 @@ class RecordKind(StrEnum):
     IDENTITY_IMPORT = "identity-import"
     VERIFICATION = "verification"
     DRILL = "drill"
+    ROLLBACK = "rollback"
 
 
 class RecordStatus(StrEnum):

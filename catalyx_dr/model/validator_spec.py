@@ -4,7 +4,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
 from catalyx_dr.model.bucket_name import check_bucket_name
 from catalyx_dr.model.duration import Duration, PositiveDuration, format_duration
@@ -137,6 +137,25 @@ class CustomResourceTarget(Spec):
     resource_kind: str = Field(pattern=r"^[A-Z][A-Za-z0-9]*$")
     name: KubernetesName
     bootstrap_secret: KubernetesName = "participant-bootstrap-dump"  # noqa: S105
+    resource: str | None = Field(
+        default=None,
+        pattern=r"^[a-z][a-z0-9]*$",
+        description="Plural of the kind, as the API names it; absent: the kind in small letters and an s",
+    )
+    auto_init_off: dict[str, JsonValue] = Field(
+        default_factory=dict,
+        description="What in the resource's spec switches auto-init off during an import (vendor guide 2.1)",
+    )
+
+    @property
+    def group(self) -> str:
+        """API group."""
+        return self.api_version.split("/")[0]
+
+    @property
+    def plural(self) -> str:
+        """Name of the resource in the API."""
+        return self.resource or f"{self.resource_kind.lower()}s"
 
 
 Target = Annotated[SpliceHelmTarget | CustomResourceTarget, Field(discriminator="kind")]
@@ -393,6 +412,10 @@ class ValidatorSpec(Spec):
     alerts: Alerts | None = None
     encryption: Encryption | None = None
     participant_pruning_retention: PositiveDuration | None = None
+    onboarding_secret: SecretKey = Field(
+        default=SecretKey(name="splice-app-validator-onboarding-validator", key="secret"),
+        description="Secret without which the validator's pod does not start; an import only looks whether it is there",
+    )
     external_kms: Flag = Field(default=False, description="The participant's keys are held by an external KMS")
     service_account_annotations: dict[str, str] = Field(default_factory=dict)
     replaced_databases_keep: Duration = Field(

@@ -15,7 +15,6 @@ from catalyx_dr.operations.dump_identities import (
     FLAGS,
     IN_BUCKET,
     IN_CLUSTER,
-    METADATA,
     checked_bucket,
     published,
     told_of,
@@ -23,7 +22,14 @@ from catalyx_dr.operations.dump_identities import (
 from catalyx_dr.operations.progress import reporting
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.adoption import check_identity, check_new, known_fingerprints
-from catalyx_dr.rules.identity import changes, check_secret_size, describe_dump, expected_party, read_dump
+from catalyx_dr.rules.identity import (
+    METADATA_DETAIL,
+    changes,
+    check_secret_size,
+    describe_dump,
+    expected_party,
+    read_dump,
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def adopt_dump(spec: ValidatorSpec, order: DumpToAdopt, surroundings: Surroundin
     ) as progress:
         progress.phase("publish", 55)
         with published(cluster, bucket, metadata, content) as stored:
-            details: dict[str, JsonValue] = {METADATA: stored.model_dump(mode="json"), FLAGS: [*flags]}
+            details: dict[str, JsonValue] = {METADATA_DETAIL: stored.model_dump(mode="json"), FLAGS: [*flags]}
             done = progress.complete(
                 f"adopted from {order.origin}: {told_of(stored, locations, flags)}",
                 size=stored.bytes,

@@ -19,6 +19,8 @@ from catalyx_dr.model.validator_spec import DatabaseBackup, DatabaseRole, Valida
 from catalyx_dr.operations.backup_pruning import IN_BUCKET, ON_VOLUME, close_unfinished, prune
 from catalyx_dr.operations.capture import Dumped, Source, dump, look_at, proven
 from catalyx_dr.operations.export import export
+from catalyx_dr.operations.kept_databases import drop_outdated
+from catalyx_dr.operations.network import upgrade_facts
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.operations.volume_room import make_room
@@ -77,6 +79,7 @@ class _Run:
                 self._export(bucket, manifest, folder)
         self.progress.phase("remove by retention", 96)
         faults = prune(self.spec, self.backup, self.surroundings, self.work, bucket, self.progress)
+        faults += drop_outdated(self.spec, self.surroundings, self.progress.note)
         return self._complete(manifest, [*attention, *faults])
 
     def _bucket(self) -> BucketSets | None:
@@ -133,6 +136,7 @@ class _Run:
         app, participant = (proven(dumped, folder, jobs=self.backup.parallel_jobs) for dumped in dumps)
         self.progress.phase("prove the order", 72)
         check_order(app, participant)
+        upgrade = upgrade_facts(self.spec)
         return Manifest(
             set_id=self.set_id,
             validator=self.spec.name,
@@ -140,6 +144,7 @@ class _Run:
             party_hint=self.spec.party_hint,
             participant_id=dumps[-1].participant_id,
             migration_id=self.spec.migration_id,
+            synchronizer_serial=upgrade.serial if upgrade else None,
             databases=(app, participant),
             tool_version=__version__,
         )

@@ -1,22 +1,52 @@
-"""Puts loaded databases in the place of the present ones by renaming, all or none, and keeps the present ones."""
+"""Puts databases in the place of the present ones by renaming, all or none, and keeps the present ones."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from catalyx_dr.adapters import postgres
 from catalyx_dr.adapters.postgres import PostgresServer, Rename
+from catalyx_dr.model.record import RecordKind
 from catalyx_dr.operations.loading import LoadTarget
+from catalyx_dr.rules.database_names import AsideMark
 
 
-def swap_in(targets: Sequence[LoadTarget], patience: timedelta) -> None:
-    """Swap every target: in one transaction on one server; where there are two, the first is undone for the second.
+@dataclass(frozen=True)
+class Exchange:
+    """`coming` takes the place `name`; what is there, if anything, goes `aside` and is marked so.
+
+    `coming_mark`: comment of the one that comes, None for none.
+    """
+
+    server: PostgresServer
+    name: str
+    coming: str
+    aside: str
+    aside_mark: str
+    coming_mark: str | None
+
+    def renames(self) -> list[Rename]:
+        """Steps that are to be done now."""
+        with self.server.maintenance() as connection:
+            present = postgres.exists(connection, self.name)
+        aside = [Rename(self.name, self.aside, self.aside_mark)] if present else []
+        return [*aside, Rename(self.coming, self.name, self.coming_mark)]
+
+
+def swap_in(targets: Sequence[LoadTarget], patience: timedelta, now: datetime) -> None:
+    """Put every loaded database in its place."""
+    exchange([_exchange(target, now) for target in targets], patience)
+
+
+def exchange(wanted: Sequence[Exchange], patience: timedelta) -> None:
+    """Make every exchange: in one transaction on one server; where there are two, the first is undone for the second.
 
     `patience`: how long sessions that are left may keep a database in use.
     """
     done: list[tuple[PostgresServer, list[Rename]]] = []
-    for server, group in groupby(targets, key=lambda target: target.server):
-        renames = [rename for target in group for rename in _renames(target)]
+    for server, group in groupby(wanted, key=lambda one: one.server):
+        renames = [rename for one in group for rename in one.renames()]
         try:
             with server.maintenance() as connection:
                 postgres.swap(connection, renames, patience)
@@ -38,8 +68,6 @@ def replaced_names(targets: Sequence[LoadTarget]) -> dict[str, str]:
     return names
 
 
-def _renames(target: LoadTarget) -> list[Rename]:
-    with target.server.maintenance() as connection:
-        present = postgres.exists(connection, target.database.name)
-    aside = [Rename(target.database.name, target.replaced)] if present else []
-    return [*aside, Rename(target.loading, target.database.name)]
+def _exchange(target: LoadTarget, now: datetime) -> Exchange:
+    mark = AsideMark(target.database.name, target.owner, now, RecordKind.RESTORE, target.request_id)
+    return Exchange(target.server, target.database.name, target.loading, target.replaced, str(mark), target.mark)

@@ -19,6 +19,7 @@ from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.flaw import Flaw, Grade
 from catalyx_dr.model.record import Record, RecordKind
+from catalyx_dr.model.selector import LATEST
 from catalyx_dr.model.spec import SecretKey
 from catalyx_dr.model.validator_spec import DatabaseRole, DatabaseServer, Drill, ValidatorSpec
 from catalyx_dr.operations.damage_marks import Judge
@@ -27,7 +28,8 @@ from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.record_keeping import forget_old_runs
 from catalyx_dr.operations.restore_source import BucketSource, RestoreSource, VolumeSource, check_set
 from catalyx_dr.operations.surroundings import Surroundings
-from catalyx_dr.rules.recovery import LATEST, choose
+from catalyx_dr.rules.database_names import owner_of
+from catalyx_dr.rules.recovery import choose
 
 # The server beside the job, in its pod; only the pod itself reaches it, so that it needs no password.
 BESIDE = PostgresServer(
@@ -135,6 +137,8 @@ class _Run:
                 loading=f"drill_{role}",
                 replaced="",
                 mark=f"catalyx-dr: drill {self.progress.record.identifier}",
+                owner=owner_of(self.spec),
+                request_id=self.progress.record.identifier,
                 owners=False,
             )
             for role in DatabaseRole

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from catalyx_dr.adapters.bucket_identities import BucketIdentities
 from catalyx_dr.adapters.bucket_store import BucketStore
@@ -25,17 +25,19 @@ from catalyx_dr.model.validator_spec import Retention, ValidatorSpec
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.identity import (
+    METADATA_DETAIL,
     changes,
     check_party,
     check_secret_size,
     describe_dump,
+    metadata_of,
     of_the_same_keys,
     read_dump,
 )
 from catalyx_dr.rules.retention import removals, report
 
 IN_CLUSTER, IN_BUCKET = "cluster", "bucket"
-METADATA, FLAGS = "metadata", "flags"
+FLAGS = "flags"
 _FAILED_RECORDS_KEPT = 10
 
 
@@ -73,7 +75,7 @@ def dump_identities(spec: ValidatorSpec, surroundings: Surroundings, cluster: Cl
         locations = (IN_CLUSTER,) if bucket is None else (IN_CLUSTER, IN_BUCKET)
         # Nothing but the record finds the Secret again, because the job may not list Secrets.
         with published(cluster, bucket, metadata, content) as stored:
-            details: dict[str, JsonValue] = {METADATA: stored.model_dump(mode="json"), FLAGS: [*flags]}
+            details: dict[str, JsonValue] = {METADATA_DETAIL: stored.model_dump(mode="json"), FLAGS: [*flags]}
             done = progress.complete(
                 told_of(metadata, locations, flags), size=metadata.bytes, locations=locations, details=details
             )
@@ -96,14 +98,6 @@ def machine_login(spec: ValidatorSpec, secrets: SecretFiles) -> MachineLogin:
 def proven_dumps(records: RecordStore, validator: str) -> list[tuple[Record, IdentityDumpMetadata]]:
     """Record and metadata of every proven dump, newest first."""
     return [(one, metadata) for one in _proven(records, validator) if (metadata := metadata_of(one)) is not None]
-
-
-def metadata_of(record: Record) -> IdentityDumpMetadata | None:
-    """Metadata that the record of a dump holds; None when it holds none that can be read."""
-    try:
-        return IdentityDumpMetadata.model_validate(record.details.get(METADATA))
-    except ValidationError:
-        return None
 
 
 def identities_in_bucket(spec: ValidatorSpec, secrets: SecretFiles) -> BucketIdentities | None:

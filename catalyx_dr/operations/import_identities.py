@@ -9,7 +9,7 @@ from typing import NoReturn
 from pydantic import JsonValue
 from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
-from catalyx_dr.adapters import validator_deployment, workloads
+from catalyx_dr.adapters import validator_deployment, validator_resource, workloads
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.fresh_databases import replace_by_fresh
 from catalyx_dr.adapters.http_peer import Patience as HttpPatience
@@ -18,18 +18,20 @@ from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.adapters.validator_api import ValidatorClient
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
-from catalyx_dr.model.validator_spec import DatabaseRole, SpliceHelmTarget, ValidatorSpec
+from catalyx_dr.model.validator_spec import CustomResourceTarget, DatabaseRole, SpliceHelmTarget, ValidatorSpec
 from catalyx_dr.operations.identity_proof import Proof, prove
-from catalyx_dr.operations.import_order import TO_WORKLOAD, FoundDump, ImportOrder, find_dump
-from catalyx_dr.operations.import_preflight import IDENTIFIER_USED, NEW_IDENTIFIER, look, workloads_of
+from catalyx_dr.operations.import_order import TO_RESOURCE, TO_WORKLOAD, FoundDump, ImportOrder, find_dump
+from catalyx_dr.operations.import_preflight import look, workloads_of
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.surroundings import Surroundings
-from catalyx_dr.rules.identity import expected_party, fingerprint_of, target_values
-from catalyx_dr.rules.identity_preflight import import_verdicts
+from catalyx_dr.rules.database_names import AsideMark, owner_of, replaced_name, suffix_of
+from catalyx_dr.rules.identity import custom_resource_patch, expected_party, fingerprint_of, target_values
+from catalyx_dr.rules.identity_history import IDENTIFIER_USED, NEW_IDENTIFIER
+from catalyx_dr.rules.identity_preflight import IMPORT_CHECKS, import_verdicts
 from catalyx_dr.rules.splice_chart import carries_import, import_changes
-from catalyx_dr.rules.verdict import Outcome, require
+from catalyx_dr.rules.verdict import Verdict, overridden, require
 
-__all__ = ["ImportOrder", "Patience", "import_identities"]
+__all__ = ["ImportOrder", "Patience", "import_identities", "preflight"]
 
 _DUMP, _PARTY, _FINGERPRINT, _REPLACED, _VALUES = "dump", "expectedParty", "fingerprint", "replaced", "values"
 _POLL_SECONDS = 1
@@ -75,6 +77,21 @@ def import_identities(
         return run.prove_again() if before.get(IDENTIFIER_USED) else run.from_the_beginning()
 
 
+def preflight(
+    spec: ValidatorSpec, order: ImportOrder, surroundings: Surroundings, cluster: Cluster
+) -> tuple[Verdict, ...]:
+    """Every verdict on the import, overrides applied; touches nothing. Raises RefusedError when there is no dump."""
+    found = find_dump(spec, order, order.dump_id, surroundings, cluster)
+    return _verdicts(spec, order, found, surroundings, cluster)
+
+
+def _verdicts(
+    spec: ValidatorSpec, order: ImportOrder, found: FoundDump, surroundings: Surroundings, cluster: Cluster
+) -> tuple[Verdict, ...]:
+    facts = look(spec, order, found, surroundings, cluster)
+    return overridden(import_verdicts(facts), order.overrides, IMPORT_CHECKS)
+
+
 @dataclass(frozen=True)
 class _Run:
     spec: ValidatorSpec
@@ -108,11 +125,8 @@ class _Run:
         return self._go_and_prove()
 
     def _preflight(self, found: FoundDump) -> None:
-        facts = look(self.spec, self.order.new_identifier, found, self.surroundings, self.cluster)
-        verdicts = import_verdicts(facts)
-        for verdict in verdicts:
-            if verdict.outcome is not Outcome.REFUSAL:
-                self.progress.note(str(verdict))
+        verdicts = _verdicts(self.spec, self.order, found, self.surroundings, self.cluster)
+        self.progress.judge(verdicts, self.order.overrides)
         require(verdicts)
         metadata = found.dump.metadata
         details: dict[str, JsonValue] = {
@@ -137,7 +151,15 @@ class _Run:
         for role in DatabaseRole:
             server = PostgresServer.reach(self.spec.databases.server_of(role), self.surroundings.secrets)
             database = self.spec.databases.of(role)
-            kept = replace_by_fresh(server, role, database, self.order.request_id, self.patience.unused)
+            aside = replaced_name(role, suffix_of(self.spec, self.order.request_id))
+            mark = AsideMark(
+                database.name,
+                owner_of(self.spec),
+                self.surroundings.now(),
+                RecordKind.IDENTITY_IMPORT,
+                self.order.request_id,
+            )
+            kept = replace_by_fresh(server, database, aside, mark, self.patience.unused)
             if kept:
                 replaced[str(role)] = kept[0]
             self.progress.remember(**{_REPLACED: replaced})
@@ -147,6 +169,28 @@ class _Run:
         if self._sets_the_workload:
             self.progress.phase("set the values on the validator", 45)
             self._set_deployment()
+        elif self._patches_the_resource:
+            self.progress.phase("patch the validator's resource", 45)
+            self._patch_resource()
+
+    @property
+    def _patches_the_resource(self) -> bool:
+        return self.order.apply == TO_RESOURCE and isinstance(self.spec.target, CustomResourceTarget)
+
+    def _patch_resource(self) -> None:
+        """Patch, and wait until the operator has seen it: what starts without it on fresh databases becomes another."""
+        target = self.spec.target
+        if not isinstance(target, CustomResourceTarget):
+            return
+        block = custom_resource_patch(self.spec, self.order.new_identifier)["spec"]
+        validator_resource.patch(self.cluster, target, block)
+        _until(
+            lambda: validator_resource.is_observed(self.cluster, target) is not False,
+            self.patience.answer,
+            f"the operator has not seen the change of {target.resource_kind} {target.name!r}; look at its log",
+        )
+        if validator_resource.is_observed(self.cluster, target) is None:
+            self.progress.note(f"attention: {target.resource_kind} {target.name!r} does not tell what its operator saw")
 
     @property
     def _sets_the_workload(self) -> bool:
@@ -164,7 +208,7 @@ class _Run:
         # From here on the network may come to know the identifier, whatever happens to this run.
         self.progress.remember(**{IDENTIFIER_USED: True})
         try:
-            if not self._sets_the_workload:
+            if not self._sets_the_workload and not self._patches_the_resource:
                 self._wait_for_a_person()
             self._start()
             return self._prove()

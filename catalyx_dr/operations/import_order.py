@@ -9,6 +9,7 @@ from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.encryption import AgeIdentities
 from catalyx_dr.adapters.identity_secrets import StoredDump, read_dump_secret
 from catalyx_dr.model.capture import Capture
+from catalyx_dr.model.environment_spec import VerdictOverride
 from catalyx_dr.model.errors import RefusedError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
 from catalyx_dr.model.validator_spec import ValidatorSpec
@@ -16,7 +17,7 @@ from catalyx_dr.operations.dump_identities import IN_BUCKET, IN_CLUSTER, identit
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.recovery import choose
 
-TO_WORKLOAD, TO_PRINT = "workload", "print"
+TO_WORKLOAD, TO_RESOURCE, TO_PRINT = "workload", "custom-resource", "print"
 _IDENTIFIER = r"[a-zA-Z0-9_-]{1,185}"
 _KIND = "identity dump"
 
@@ -31,11 +32,12 @@ class ImportOrder:
     source: str = IN_CLUSTER
     apply: str = TO_WORKLOAD
     age_identity_file: Path | None = None
+    overrides: tuple[VerdictOverride, ...] = ()
 
     def __post_init__(self) -> None:
         for field, value, allowed in (
             ("source", self.source, (IN_CLUSTER, IN_BUCKET)),
-            ("apply", self.apply, (TO_WORKLOAD, TO_PRINT)),
+            ("apply", self.apply, (TO_WORKLOAD, TO_RESOURCE, TO_PRINT)),
         ):
             if value not in allowed:
                 raise RefusedError(f"{field} is {value!r}; allowed: {', '.join(allowed)}")

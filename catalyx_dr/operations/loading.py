@@ -1,19 +1,27 @@
 """Loads the dumps of a set into new databases beside the present ones, and proves what was loaded."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from catalyx_dr.adapters import canton_database, postgres
 from catalyx_dr.adapters.database_twin import create_like
-from catalyx_dr.adapters.postgres import PostgresServer, ServerVersion
+from catalyx_dr.adapters.postgres import PostgresServer, Rename, ServerVersion
 from catalyx_dr.adapters.postgres_client import PostgresClient, client_for
 from catalyx_dr.model.backup_set import DatabaseCapture, Manifest
 from catalyx_dr.model.errors import UnprovenError
 from catalyx_dr.model.validator_spec import Database, DatabaseRole, ValidatorSpec
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.capture_order import check_offsets
+from catalyx_dr.rules.database_names import (
+    loading_mark,
+    loading_name,
+    owner_of,
+    replaced_name,
+    restored_mark,
+    suffix_of,
+)
 
 _SHOWN = 3
 
@@ -29,6 +37,8 @@ class LoadTarget:
     loading: str
     replaced: str
     mark: str
+    owner: str
+    request_id: str
     owners: bool = True
 
     def is_loaded(self) -> bool:
@@ -41,6 +51,11 @@ class LoadTarget:
         with self.server.maintenance() as connection:
             return postgres.mark_of(connection, self.database.name) == self.mark
 
+    def is_present(self) -> bool:
+        """Tell whether there is a database in the place."""
+        with self.server.maintenance() as connection:
+            return postgres.exists(connection, self.database.name)
+
     def discard(self) -> None:
         """Drop what was loaded; what is in place is another database by then."""
         with self.server.maintenance() as connection:
@@ -50,20 +65,29 @@ class LoadTarget:
 def targets_of(
     spec: ValidatorSpec, manifest: Manifest, request_id: str, surroundings: Surroundings
 ) -> tuple[LoadTarget, ...]:
-    """Targets in the order of the set; raises RefusedError or UnreachableError when a server cannot be used.
+    """Targets in the order of the set; raises RefusedError or UnreachableError when a server cannot be used."""
+    suffix = suffix_of(spec, request_id)
+    mark = restored_mark(spec, request_id, manifest.set_id)
+    return tuple(_target(spec, role, suffix, mark, request_id, surroundings) for role in DatabaseRole)
 
-    Names must not begin with `participant`: Splice's chart takes such a database for a participant's (domain 1.4).
+
+def load(
+    target: LoadTarget,
+    manifest: Manifest,
+    folder: Path,
+    jobs: int,
+    say: Callable[[str], None],
+    *,
+    in_place: bool = False,
+) -> None:
+    """Load into a new database and prove it; raises UnprovenError, and then the present database is as it was.
+
+    `in_place`: the present database is dropped first, when an empty one like it is made.
     """
-    suffix = hashlib.sha256(f"{spec.namespace}/{spec.name}/{request_id}".encode()).hexdigest()[:8]
-    mark = f"catalyx-dr: set {manifest.set_id} restored by request {request_id} of {spec.namespace}/{spec.name}"
-    return tuple(_target(spec, role, suffix, mark, surroundings) for role in DatabaseRole)
-
-
-def load(target: LoadTarget, manifest: Manifest, folder: Path, jobs: int, say: Callable[[str], None]) -> None:
-    """Load into a new database and prove it; raises UnprovenError, and then the present database is as it was."""
-    target.discard()
     with target.server.maintenance() as connection:
-        refused = create_like(connection, target.loading, target.database.name)
+        refused = _make_empty(connection, target)
+        if in_place:
+            postgres.drop(connection, target.database.name)
     for fault in refused:
         say(f"attention: {fault} of {target.database.name!r} could not be given to the restored database")
     target.client.load(target.server, target.loading, folder / target.role, jobs=jobs, owners=target.owners)
@@ -84,7 +108,9 @@ def prove_order(targets: tuple[LoadTarget, ...], names: Callable[[LoadTarget], s
     check_offsets(*offsets)
 
 
-def _target(spec: ValidatorSpec, role: DatabaseRole, suffix: str, mark: str, surroundings: Surroundings) -> LoadTarget:
+def _target(
+    spec: ValidatorSpec, role: DatabaseRole, suffix: str, mark: str, request_id: str, surroundings: Surroundings
+) -> LoadTarget:
     server = PostgresServer.reach(spec.databases.server_of(role), surroundings.secrets)
     version: ServerVersion = server.version()
     return LoadTarget(
@@ -92,10 +118,25 @@ def _target(spec: ValidatorSpec, role: DatabaseRole, suffix: str, mark: str, sur
         database=spec.databases.of(role),
         server=server,
         client=client_for(version, surroundings.scratch),
-        loading=f"loading_{role}_{suffix}",
-        replaced=f"replaced_{role}_{suffix}",
+        loading=loading_name(role, suffix),
+        replaced=replaced_name(role, suffix),
         mark=mark,
+        owner=owner_of(spec),
+        request_id=request_id,
     )
+
+
+def _make_empty(connection: postgres.Connection, target: LoadTarget) -> list[str]:
+    """New empty database like the present one; an attempt that was cut off in place left only its own to be like."""
+    unmarked = f"{target.loading}_new"
+    present = postgres.exists(connection, target.database.name)
+    postgres.drop(connection, unmarked)
+    refused = create_like(connection, unmarked, target.database.name if present else target.loading)
+    postgres.drop(connection, target.loading)
+    postgres.swap(
+        connection, [Rename(unmarked, target.loading, loading_mark(target.owner, target.request_id))], timedelta()
+    )
+    return refused
 
 
 def _prove_contents(connection: postgres.Connection, target: LoadTarget, manifest: Manifest) -> None:

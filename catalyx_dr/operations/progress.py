@@ -1,14 +1,16 @@
 """How every operation reports: one line a phase on the log, the same in its record."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
 from pydantic import JsonValue
 
 from catalyx_dr.adapters.records import RecordStore
+from catalyx_dr.model.environment_spec import VerdictOverride
 from catalyx_dr.model.errors import CatalyxDrError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.rules.verdict import Verdict
 
 
 class Progress:
@@ -31,6 +33,15 @@ class Progress:
     def remember(self, **details: JsonValue) -> None:
         """Keep details at once, so that they are there when the run fails later."""
         self._keep(details={**self.record.details, **details})
+
+    def judge(self, verdicts: Iterable[Verdict], overrides: Iterable[VerdictOverride]) -> None:
+        """Say every verdict of a preflight, and keep them with the reasons of those that were overridden."""
+        told: list[JsonValue] = []
+        for verdict in verdicts:
+            self.note(str(verdict))
+            told.append(verdict.document)
+        reasons: dict[str, JsonValue] = {one.verdict: one.reason for one in overrides}
+        self.remember(preflight=told, **({"overrides": reasons} if reasons else {}))
 
     def complete(
         self,

@@ -8,37 +8,44 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from catalyx_dr.adapters import postgres, workloads
+from catalyx_dr.adapters import workloads
 from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.encryption import AgeIdentities
 from catalyx_dr.adapters.volume_store import VolumeStore, disk_explained, only_run
 from catalyx_dr.model.backup_set import Manifest
+from catalyx_dr.model.environment_spec import VerdictOverride
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.database_swap import replaced_names, swap_in
+from catalyx_dr.operations.kept_databases import drop_leftovers
 from catalyx_dr.operations.loading import LoadTarget, load, prove_order, targets_of
 from catalyx_dr.operations.progress import Progress, reporting
+from catalyx_dr.operations.restore_preflight import choose_set, look
 from catalyx_dr.operations.restore_proof import prove_restored
 from catalyx_dr.operations.restore_source import BucketSource, RestoreSource, VolumeSource, check_set
 from catalyx_dr.operations.surroundings import Surroundings
-from catalyx_dr.rules.recovery import choose
-from catalyx_dr.rules.restore_preflight import DatabaseFacts, RestoreFacts, restore_verdicts
-from catalyx_dr.rules.verdict import Outcome, require
+from catalyx_dr.rules.restore_preflight import RESTORE_CHECKS, SetFacts, restore_verdicts
+from catalyx_dr.rules.verdict import Verdict, overridden, require
 
 _SET = "set"
 
 
 @dataclass(frozen=True)
 class RestoreOrder:
-    """What is to be restored. `set_id`: an id or `latest`; the same `request_id` never runs twice."""
+    """What is to be restored. `set_id`: an id, `latest` or `latest before <moment>`.
+
+    The same `request_id` never runs twice; `in_place`: the present databases are dropped, where there is no room.
+    """
 
     set_id: str
     request_id: str
     source: str = "volume"
     age_identity_file: Path | None = None
+    overrides: tuple[VerdictOverride, ...] = ()
+    in_place: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,8 +74,7 @@ def restore(
     earlier = surroundings.records.find(RecordKind.RESTORE, spec.name, order.request_id)
     if earlier is not None and earlier.status is RecordStatus.COMPLETED:
         return earlier
-    on_volume = spec.backup is not None and spec.backup.volume is not None and surroundings.volume.is_dir()
-    with only_run(surroundings.volume if on_volume else surroundings.scratch):
+    with only_run(lock_folder(spec, surroundings)):
         source = _source(spec, order, surroundings)
         selector = str(earlier.details.get(_SET, order.set_id)) if earlier else order.set_id
         with (
@@ -77,7 +83,28 @@ def restore(
             ) as progress,
             disk_explained(surroundings.scratch),
         ):
-            return _Run(spec, order.request_id, source, surroundings, cluster, patience, progress).go(selector)
+            return _Run(spec, order, source, surroundings, cluster, patience, progress).go(selector)
+
+
+def lock_folder(spec: ValidatorSpec, surroundings: Surroundings) -> Path:
+    """Folder whose lock keeps backups and recoveries of one validator apart."""
+    on_volume = spec.backup is not None and spec.backup.volume is not None and surroundings.volume.is_dir()
+    return surroundings.volume if on_volume else surroundings.scratch
+
+
+def preflight(
+    spec: ValidatorSpec, order: RestoreOrder, surroundings: Surroundings, cluster: Cluster
+) -> tuple[Verdict, ...]:
+    """Every verdict on the restore, overrides applied; touches nothing. Raises RefusedError for a wrong order."""
+    source = _source(spec, order, surroundings)
+    return _verdicts(spec, order, choose_set(source, order.set_id, order.source), surroundings, cluster)
+
+
+def _verdicts(
+    spec: ValidatorSpec, order: RestoreOrder, chosen: SetFacts, surroundings: Surroundings, cluster: Cluster
+) -> tuple[Verdict, ...]:
+    facts = look(spec, chosen, order.in_place, surroundings, cluster)
+    return overridden(restore_verdicts(facts), order.overrides, RESTORE_CHECKS)
 
 
 def _source(spec: ValidatorSpec, order: RestoreOrder, surroundings: Surroundings) -> RestoreSource:
@@ -96,7 +123,7 @@ def _source(spec: ValidatorSpec, order: RestoreOrder, surroundings: Surroundings
 @dataclass(frozen=True)
 class _Run:
     spec: ValidatorSpec
-    request_id: str
+    order: RestoreOrder
     source: RestoreSource
     surroundings: Surroundings
     cluster: Cluster
@@ -106,38 +133,40 @@ class _Run:
     def go(self, selector: str) -> Record:
         """Go through all phases, or those that are left."""
         self.progress.phase("preflight", 2)
-        manifest = self.source.manifest(choose(self.source.captures(), selector).identifier)
+        chosen = choose_set(self.source, selector, self.order.source)
+        manifest = chosen.manifest
+        if manifest is None:
+            self._preflight(chosen)
+            raise UnprovenError(chosen.fault)
         self.progress.remember(**{_SET: manifest.set_id})
-        targets = targets_of(self.spec, manifest, self.request_id, self.surroundings)
+        targets = self._targets(chosen, manifest)
         left = tuple(target for target in targets if not target.is_swapped())
         if left:
-            self._preflight(manifest, targets)
+            self._preflight(chosen)
+            keep = frozenset(target.loading for target in targets)
+            drop_leftovers(self.spec, keep, self.surroundings, self.progress.note)
             with self._undone_on_failure(left):
                 self._load(manifest, left)
                 self.progress.phase("prove the loaded databases", 62)
                 prove_order(targets, lambda target: target.loading if target in left else target.database.name)
                 self._stop()
                 self.progress.phase("swap the databases", 74)
-                swap_in(left, self.patience.unused)
+                swap_in(left, self.patience.unused, self.surroundings.now())
         self._start()
         return self._verify(manifest, targets)
 
-    def _preflight(self, manifest: Manifest, targets: tuple[LoadTarget, ...]) -> None:
-        facts = RestoreFacts(
-            spec=self.spec,
-            manifest=manifest,
-            now=self.surroundings.now(),
-            databases=tuple(_facts(target) for target in targets),
-            missing_workloads=tuple(
-                str(workload) for workload in self.spec.workloads if not workloads.exists(self.cluster, workload)
-            ),
-        )
-        verdicts = restore_verdicts(facts)
-        for verdict in verdicts:
-            if verdict.outcome is Outcome.WARNING:
-                self.progress.note(str(verdict))
+    def _targets(self, chosen: SetFacts, manifest: Manifest) -> tuple[LoadTarget, ...]:
+        try:
+            return targets_of(self.spec, manifest, self.order.request_id, self.surroundings)
+        except CatalyxDrError:
+            # A server that cannot be used is one verdict among others; people want to see all at once.
+            self._preflight(chosen)
+            raise
+
+    def _preflight(self, chosen: SetFacts) -> None:
+        verdicts = _verdicts(self.spec, self.order, chosen, self.surroundings, self.cluster)
+        self.progress.judge(verdicts, self.order.overrides)
         require(verdicts)
-        self.source.check_opens(manifest)
 
     @contextmanager
     def _undone_on_failure(self, left: tuple[LoadTarget, ...]) -> Iterator[None]:
@@ -156,6 +185,10 @@ class _Run:
         if swapped and swapped != list(left):
             roles = ", ".join(target.role for target in swapped)
             raise UnprovenError(f"only {roles} is swapped, so the validator must not run")
+        if not swapped and self.order.in_place:
+            dropped = [target.role for target in left if not target.is_present()]
+            if dropped:
+                raise UnprovenError(f"{', '.join(dropped)} is dropped already, so the validator must not run")
         if not swapped:
             for target in left:
                 target.discard()
@@ -173,9 +206,11 @@ class _Run:
             folder = self.source.fetch(manifest)
             self.progress.phase("check the set", 15)
             check_set(manifest, folder, to_load[0].client, jobs)
+            if self.order.in_place:
+                self._stop()
             for target, percent in zip(to_load, (25, 35), strict=False):
                 self.progress.phase(f"load {target.role} into {target.loading}", percent)
-                load(target, manifest, folder, jobs, self.progress.note)
+                load(target, manifest, folder, jobs, self.progress.note, in_place=self.order.in_place)
         finally:
             self.source.release(manifest)
 
@@ -204,7 +239,7 @@ class _Run:
         found = prove_restored(
             self.spec,
             self.surroundings.secrets,
-            manifest,
+            manifest.participant_id,
             self.patience.ready,
             self.patience.answer,
             self.progress.note,
@@ -215,17 +250,4 @@ class _Run:
             f"set {manifest.set_id} restored in {seconds} s and verified; databases set aside: {kept}",
             size=manifest.bytes,
             details={**found, "recoverySeconds": seconds},
-        )
-
-
-def _facts(target: LoadTarget) -> DatabaseFacts:
-    with target.server.maintenance() as connection:
-        return DatabaseFacts(
-            role=target.role,
-            server=str(target.server),
-            major=postgres.ServerVersion(connection.info.server_version).major,
-            user=target.server.at.user,
-            may_create=postgres.may_create(connection),
-            present=postgres.exists(connection, target.database.name),
-            may_rename=postgres.may_rename(connection, target.database.name),
         )

@@ -11,7 +11,6 @@ from catalyx_dr.adapters.keycloak import machine_token, user_token
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.adapters.validator_api import ValidatorClient
 from catalyx_dr.adapters.waiting import came_true
-from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.errors import RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.dump_identities import machine_login
@@ -24,12 +23,14 @@ _Answer = TypeVar("_Answer")
 def prove_restored(
     spec: ValidatorSpec,
     secrets: SecretFiles,
-    manifest: Manifest,
+    participant_id: str | None,
     until_ready: timedelta,
     until_answered: timedelta,
     say: Callable[[str], None],
 ) -> dict[str, JsonValue]:
     """Wait until the validator is ready, then ask it; returns what it said, for the record.
+
+    `participant_id`: of the databases that are in place now; None when it is not known.
 
     Raises UnprovenError when it is another participant or party, UnreachableError when it does not answer in time.
     """
@@ -45,7 +46,7 @@ def prove_restored(
     ask_participant = _participant(spec, secrets, client, say)
     if ask_participant is not None:
         found = _persistently(ask_participant, until_answered)
-        _check_participant(found, manifest)
+        _check_participant(found, participant_id)
         details["participantId"] = found
     login = wallet_login(spec, secrets)
     if login is not None:
@@ -67,10 +68,10 @@ def _participant(
     return lambda: read_dump(client.identities(machine_token(login))).id
 
 
-def _check_participant(found: str, manifest: Manifest) -> None:
-    if manifest.participant_id not in (None, found):
+def _check_participant(found: str, wanted: str | None) -> None:
+    if wanted not in (None, found):
         raise UnprovenError(
-            f"the validator runs as {found}, the restored set is of {manifest.participant_id}; "
+            f"the validator runs as {found}, the databases are of {wanted}; "
             "its participant uses another database than databases.participant.name"
         )
 

@@ -9,11 +9,14 @@ from pydantic import JsonValue, ValidationError
 from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.errors import RefusedError, UnprovenError
 from catalyx_dr.model.identity_dump import IdentityDump, IdentityDumpMetadata, KeyPair
+from catalyx_dr.model.record import Record
 from catalyx_dr.model.validator_spec import CustomResourceTarget, SpliceHelmTarget, ValidatorSpec
 
 # Kubernetes adds up all values of a Secret (core/v1 MaxSecretSize).
 SECRET_LIMIT_BYTES = 1024 * 1024
 _MARK_LENGTH = 16
+# Detail of a dump's record that holds its metadata.
+METADATA_DETAIL = "metadata"
 
 
 def read_dump(content: bytes) -> IdentityDump:
@@ -52,6 +55,14 @@ def describe_dump(
         sha256=hashlib.sha256(content).hexdigest(),
         recipients=spec.encryption.recipients if spec.encryption else (),
     )
+
+
+def metadata_of(record: Record) -> IdentityDumpMetadata | None:
+    """Metadata that the record of a dump holds; None when it holds none that can be read."""
+    try:
+        return IdentityDumpMetadata.model_validate(record.details.get(METADATA_DETAIL))
+    except ValidationError:
+        return None
 
 
 def key_set_mark(dump: IdentityDump) -> str:
@@ -142,6 +153,11 @@ def node_identifier(spec: ValidatorSpec, new_identifier: str) -> str:
     return new_identifier if isinstance(spec.target, SpliceHelmTarget) else spec.node_identifier
 
 
+def how_applied(spec: ValidatorSpec, apply: str) -> str:
+    """How the values of an import reach the target: the vendor's resource has no workload of its own to be set."""
+    return "print" if apply == "workload" and isinstance(spec.target, CustomResourceTarget) else apply
+
+
 def splice_helm_values(spec: ValidatorSpec, new_identifier: str) -> dict[str, JsonValue]:
     """Values of Splice's validator chart that re-onboard from the dump; keep them in all later upgrades."""
     return {
@@ -156,7 +172,7 @@ def splice_helm_values(spec: ValidatorSpec, new_identifier: str) -> dict[str, Js
 
 
 def custom_resource_patch(spec: ValidatorSpec, new_identifier: str) -> dict[str, JsonValue]:
-    """Import block of the vendor's custom resource (vendor guide 2.1); all other fields stay as they are.
+    """Import block of the vendor's custom resource, auto-init off (vendor guide 2.1); other fields stay as they are.
 
     Group and kind are those that the stack gives; without such a target only the block itself is known.
     """
@@ -169,6 +185,7 @@ def custom_resource_patch(spec: ValidatorSpec, new_identifier: str) -> dict[str,
     }
     if not isinstance(spec.target, CustomResourceTarget):
         return {"spec": block}
+    block |= spec.target.auto_init_off
     return {
         "apiVersion": spec.target.api_version,
         "kind": spec.target.resource_kind,

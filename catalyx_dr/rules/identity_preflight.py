@@ -6,18 +6,50 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from catalyx_dr.model.duration import format_duration
-from catalyx_dr.model.identity_dump import IdentityDump, IdentityDumpMetadata, KeyKind
+from catalyx_dr.model.identity_dump import IdentityDump, IdentityDumpMetadata, KeyKind, KmsKey
 from catalyx_dr.model.validator_spec import CustomResourceTarget, ValidatorSpec
 from catalyx_dr.rules.identity import fingerprint_of, identifier_of, node_identifier
-from catalyx_dr.rules.verdict import Verdict, passed, refusal, warning
+from catalyx_dr.rules.restore_preflight import permissions_verdict
+from catalyx_dr.rules.verdict import Checks, Verdict, passed, refusal, warning
 
 # A dump stays valid while its keys and topology do; an old one may lack what was changed since.
 OLD_DUMP = timedelta(days=30)
 
 
+IMPORT_CHECKS: Checks = {
+    "dump-intact": "what is not as it was received may hold anybody's keys",
+    "dump-of-this-validator": "it would bring another validator's party",
+    "identifier-unused": "the network knows an identifier for ever; a second use fails after the databases are gone",
+    "party-place": None,
+    "party-hint": "the validator would ask for another party",
+    "migration-id": None,
+    "key-kind": "keys cannot go from one kind to the other",
+    "dump-age": None,
+    "present-identity": None,
+    "target": "the values could not be applied",
+    "workloads": "what uses the databases could be neither stopped nor started",
+    "databases": "the import would fail when the validator is stopped already",
+    "permissions": "the import would fail halfway",
+    "node-identifier": None,
+    "auto-init": None,
+    "onboarding-secret": None,
+    "ledger-api-login": "without it the validator cannot start, and nothing can be proven",
+    "wallet-login": None,
+    "what-does-not-come-back": None,
+}
+
+
+@dataclass(frozen=True)
+class TargetFacts:
+    """Where the values go. `resource`: whether the vendor's resource is there; None for another flavour or unseen."""
+
+    apply: str
+    resource: bool | None = None
+
+
 @dataclass(frozen=True)
 class ImportFacts:
-    """What was looked up, read-only.
+    """What was looked up, read-only; None where it was not: a preview opens no dump and asks no Keycloak.
 
     `used_identifiers`: each with where it was found; `latest_participant_id`: of the newest proven dump or import;
     `unproven_imports`: participants as which the validator was started since the dump, without being proven.
@@ -25,23 +57,32 @@ class ImportFacts:
 
     spec: ValidatorSpec
     new_identifier: str
-    content: bytes = field(repr=False)
-    dump: IdentityDump
-    metadata: IdentityDumpMetadata
+    metadata: IdentityDumpMetadata | None
     used_identifiers: Mapping[str, str]
-    present_participant_id: str | None
     latest_participant_id: str | None
     unproven_imports: tuple[str, ...]
-    missing_workloads: tuple[str, ...]
-    database_obstacles: tuple[str, ...]
-    answers_now: bool
-    login_faults: Mapping[str, str]
-    wallet_login_declared: bool
+    target: TargetFacts
     now: datetime
+    content: bytes | None = field(default=None, repr=False)
+    dump: IdentityDump | None = None
+    present_participant_id: str | None = None
+    missing_workloads: tuple[str, ...] | None = None
+    database_obstacles: tuple[str, ...] | None = None
+    denied: tuple[str, ...] | None = None
+    answers_now: bool | None = None
+    login_faults: Mapping[str, str] | None = None
+    onboarding_secret: bool | None = None
+
+    @property
+    def participant_id(self) -> str | None:
+        """Participant that the dump is of."""
+        if self.dump is not None:
+            return self.dump.id
+        return self.metadata.participant_id if self.metadata else None
 
 
 def import_verdicts(facts: ImportFacts) -> tuple[Verdict, ...]:
-    """Every verdict, in the order in which people read them."""
+    """Every verdict that the facts allow, in the order of `IMPORT_CHECKS`, in which people read them."""
     checks = (
         dump_intact,
         dump_of_this_validator,
@@ -52,19 +93,25 @@ def import_verdicts(facts: ImportFacts) -> tuple[Verdict, ...]:
         key_kind,
         dump_age,
         present_identity,
+        target,
         workloads,
         databases,
+        permissions,
         node_identifier_rule,
+        auto_init,
+        onboarding_secret,
         machine_login,
         wallet_login,
         what_does_not_come_back,
     )
-    return tuple(check(facts) for check in checks)
+    return tuple(verdict for check in checks if (verdict := check(facts)) is not None)
 
 
-def dump_intact(facts: ImportFacts) -> Verdict:
+def dump_intact(facts: ImportFacts) -> Verdict | None:
     """Bytes and participant id are those that were recorded when the dump was taken."""
     name = "dump-intact"
+    if facts.content is None or facts.dump is None or facts.metadata is None:
+        return None
     if hashlib.sha256(facts.content).hexdigest() != facts.metadata.sha256:
         return refusal(name, f"dump {facts.metadata.dump_id} is not what was recorded (SHA-256)", "choose another dump")
     if facts.dump.id != facts.metadata.participant_id:
@@ -76,8 +123,10 @@ def dump_intact(facts: ImportFacts) -> Verdict:
     return passed(name, f"dump {facts.metadata.dump_id} of {facts.dump.id} is as it was received")
 
 
-def dump_of_this_validator(facts: ImportFacts) -> Verdict:
+def dump_of_this_validator(facts: ImportFacts) -> Verdict | None:
     """A dump of another validator would bring another party."""
+    if facts.metadata is None:
+        return None
     name, found = "dump-of-this-validator", facts.metadata.validator
     if found != facts.spec.name:
         return refusal(name, f"the dump is of validator {found!r}", f"choose a dump of {facts.spec.name!r}")
@@ -87,11 +136,9 @@ def dump_of_this_validator(facts: ImportFacts) -> Verdict:
 def identifier_unused(facts: ImportFacts) -> Verdict:
     """The network knows a participant by identifier and namespace for ever: an identifier works once."""
     name, wanted = "identifier-unused", facts.new_identifier
-    where = {
-        **facts.used_identifiers,
-        facts.dump.identifier: f"the dump's participant {facts.dump.id}",
-        facts.spec.node_identifier: "the stack's nodeIdentifier",
-    }
+    where = {**facts.used_identifiers, facts.spec.node_identifier: "the stack's nodeIdentifier"}
+    if facts.participant_id:
+        where[identifier_of(facts.participant_id)] = f"the dump's participant {facts.participant_id}"
     if facts.present_participant_id:
         present = facts.present_participant_id
         where[identifier_of(present)] = f"the present participant {present}"
@@ -101,16 +148,19 @@ def identifier_unused(facts: ImportFacts) -> Verdict:
             f"newParticipantIdentifier {wanted!r} was used before: {where[wanted]}",
             "choose one that was never used; a number or date at its end keeps it readable",
         )
-    return passed(name, f"{wanted!r} is in no record, no dump and not in the participant's database")
+    looked = "in no record and no dump" if facts.database_obstacles is None else "in no record, no dump, no database"
+    return passed(name, f"{wanted!r} is {looked}")
 
 
-def party_place(facts: ImportFacts) -> Verdict:
+def party_place(facts: ImportFacts) -> Verdict | None:
     """An import moves only the parties of the participant that the dump's id names (domain 4)."""
-    name, dump, latest = "party-place", facts.dump, facts.latest_participant_id
-    if latest and latest != dump.id and fingerprint_of(latest) == dump.fingerprint:
+    name, dumped, latest = "party-place", facts.participant_id, facts.latest_participant_id
+    if dumped is None:
+        return None
+    if latest and latest != dumped and fingerprint_of(latest) == fingerprint_of(dumped):
         return refusal(
             name,
-            f"the dump is of {dump.id}, the party is with {latest} since",
+            f"the dump is of {dumped}, the party is with {latest} since",
             f"choose a dump that was taken of {latest}, or this one with its id changed to that",
         )
     if facts.unproven_imports:
@@ -119,28 +169,35 @@ def party_place(facts: ImportFacts) -> Verdict:
             f"the validator was started as {' and '.join(facts.unproven_imports)} since, without being proven",
             "if its log says that the party was moved, use a dump of that participant, or this one with its id changed",
         )
-    return passed(name, f"nothing is known of a move of the party from {dump.id}")
+    return passed(name, f"nothing is known of a move of the party from {dumped}")
 
 
-def party_hint(facts: ImportFacts) -> Verdict:
+def party_hint(facts: ImportFacts) -> Verdict | None:
     """With another hint the validator would ask for another party."""
+    if facts.metadata is None:
+        return None
     name, declared, dumped = "party-hint", facts.spec.party_hint, facts.metadata.party_hint
     if declared != dumped:
         return refusal(name, f"the stack says {declared!r}, the dump {dumped!r}", f"set partyHint: {dumped}")
     return passed(name, f"{declared} in stack and dump")
 
 
-def migration_configuration(facts: ImportFacts) -> Verdict:
+def migration_configuration(facts: ImportFacts) -> Verdict | None:
     """The vendor's guide asks for the same migration configuration."""
+    if facts.metadata is None:
+        return None
     name, declared, dumped = "migration-id", facts.spec.migration_id, facts.metadata.migration_id
     if declared != dumped:
         return refusal(name, f"the stack says {declared}, the dump {dumped}", f"set migrationId: {dumped}")
     return passed(name, f"{declared} in stack and dump")
 
 
-def key_kind(facts: ImportFacts) -> Verdict:
+def key_kind(facts: ImportFacts) -> Verdict | None:
     """A dump with KMS keys holds only references: the import needs the same KMS (domain 4)."""
-    name, kind, external = "key-kind", facts.dump.key_kind, facts.spec.external_kms
+    name, external = "key-kind", facts.spec.external_kms
+    if facts.metadata is None:
+        return None
+    kind = facts.dump.key_kind if facts.dump else facts.metadata.key_kind
     if (kind is KeyKind.KMS) != external:
         return refusal(
             name,
@@ -150,13 +207,22 @@ def key_kind(facts: ImportFacts) -> Verdict:
         )
     if kind is KeyKind.KMS:
         return warning(
-            name, "the dump refers to keys in a KMS", "make sure that these keys still exist and may be used"
+            name, f"the dump refers to {_kms_keys(facts)}", "make sure that these keys still exist and may be used"
         )
-    return passed(name, f"{len(facts.dump.keys)} keys in the dump itself")
+    return passed(name, f"{facts.metadata.key_count} keys in the dump itself")
 
 
-def dump_age(facts: ImportFacts) -> Verdict:
+def _kms_keys(facts: ImportFacts) -> str:
+    """The references themselves: they are no secrets, and a person has to look them up in the KMS."""
+    if facts.dump is None:
+        return "keys in a KMS"
+    return ", ".join(f"{key.name} {key.key_id}" for key in facts.dump.keys if isinstance(key, KmsKey))
+
+
+def dump_age(facts: ImportFacts) -> Verdict | None:
     """Keys and topology that changed since are not in the dump."""
+    if facts.metadata is None:
+        return None
     name, age = "dump-age", facts.now - facts.metadata.taken
     shown = f"the dump is {format_duration(timedelta(seconds=max(0, int(age.total_seconds()))))} old"
     if age > OLD_DUMP:
@@ -164,10 +230,12 @@ def dump_age(facts: ImportFacts) -> Verdict:
     return passed(name, shown)
 
 
-def present_identity(facts: ImportFacts) -> Verdict:
+def present_identity(facts: ImportFacts) -> Verdict | None:
     """A participant that is still there: of the same keys it is replaced, of other keys something is mixed up."""
-    name, present = "present-identity", facts.present_participant_id
-    if present and fingerprint_of(present) != facts.dump.fingerprint:
+    name, present, dumped = "present-identity", facts.present_participant_id, facts.participant_id
+    if facts.answers_now is None:
+        return None
+    if present and dumped and fingerprint_of(present) != fingerprint_of(dumped):
         return warning(
             name,
             f"the present participant {present} has other keys than the dump",
@@ -182,17 +250,41 @@ def present_identity(facts: ImportFacts) -> Verdict:
     return passed(name, f"the participant's database holds {present}" if present else "no participant is there")
 
 
-def workloads(facts: ImportFacts) -> Verdict:
-    """Splice's workloads are restarted with the values; the vendor's resource must be deleted first (guide 2.1)."""
+def target(facts: ImportFacts) -> Verdict | None:
+    """How the values get to the validator must fit its flavour."""
+    name, how, declared = "target", facts.target, facts.spec.target
+    vendors = isinstance(declared, CustomResourceTarget)
+    if how.apply == "custom-resource" and not vendors:
+        return refusal(
+            name, f"apply is custom-resource, the target is {declared.kind}", "use apply: workload, or print"
+        )
+    if how.apply == "print":
+        return passed(name, "the values are only printed; the Job waits until they are applied")
+    if not isinstance(declared, CustomResourceTarget):
+        return passed(name, f"the values are set on {declared.validator_workload}")
+    if how.resource is None:
+        return None
+    place = f"{declared.resource_kind} {facts.spec.namespace}/{declared.name}"
+    if not how.resource:
+        return refusal(
+            name, f"{place} is not there", "create it without the import block, suspended, or use apply: print"
+        )
+    return passed(name, f"the values are patched into {place}")
+
+
+def workloads(facts: ImportFacts) -> Verdict | None:
+    """What is patched is restarted; for values applied by hand the vendor's resource is deleted first (guide 2.1)."""
     name, missing = "workloads", facts.missing_workloads
+    if missing is None:
+        return None
     present = [str(one) for one in facts.spec.workloads if str(one) not in missing]
-    if isinstance(facts.spec.target, CustomResourceTarget):
+    if isinstance(facts.spec.target, CustomResourceTarget) and facts.target.apply == "print":
         if present:
             return refusal(
                 name,
                 f"{', '.join(present)} still there",
                 f"delete the {facts.spec.target.resource_kind} {facts.spec.target.name!r} first, and only it: keep "
-                "Keycloak users and clients and the Secrets (vendor guide 2.1)",
+                "Keycloak users and clients and the Secrets (vendor guide 2.1); or use apply: custom-resource",
             )
         return passed(name, "the validator resource is deleted, as the vendor's guide wants")
     if missing:
@@ -202,38 +294,78 @@ def workloads(facts: ImportFacts) -> Verdict:
     return passed(name, f"{', '.join(present)} will be stopped and started again")
 
 
-def databases(facts: ImportFacts) -> Verdict:
+def databases(facts: ImportFacts) -> Verdict | None:
     """Fresh databases are made beside the old ones, with no more than ownership and CREATEDB."""
     name = "databases"
+    if facts.database_obstacles is None:
+        return None
     if facts.database_obstacles:
         return refusal(name, "; ".join(facts.database_obstacles), "give the database user these rights")
     return passed(name, "present databases can be set aside by renaming, and fresh ones made")
+
+
+def permissions(facts: ImportFacts) -> Verdict | None:
+    """Every step must be allowed."""
+    return permissions_verdict(facts.denied)
 
 
 def node_identifier_rule(facts: ImportFacts) -> Verdict:
     """Splice and the vendor contradict each other; the target's flavour decides (domain 9)."""
     chosen = node_identifier(facts.spec, facts.new_identifier)
     because = (
-        "the vendor's guide keeps it"
+        "the vendor's guide keeps it, and its operator takes the new identifier in the import block alone"
         if isinstance(facts.spec.target, CustomResourceTarget)
-        else "Splice wants it equal to newParticipantIdentifier"
+        else "Splice refuses to start unless it equals newParticipantIdentifier (since 0.3.7)"
     )
     return passed("node-identifier", f"nodeIdentifier will be {chosen!r}: {because}")
 
 
-def machine_login(facts: ImportFacts) -> Verdict:
+def auto_init(facts: ImportFacts) -> Verdict:
+    """A participant that initialises itself takes keys of its own before the dump is read (vendor guide 2.1)."""
+    name, declared = "auto-init", facts.spec.target
+    if not isinstance(declared, CustomResourceTarget):
+        return passed(name, "Splice's participants never initialise themselves (since 0.2.0)")
+    if not declared.auto_init_off:
+        return warning(
+            name,
+            "the stack does not say how this resource switches auto-init off",
+            "switch it off in the resource before the import, or give target.autoInitOff",
+        )
+    return passed(name, f"switched off with the values: {', '.join(declared.auto_init_off)}")
+
+
+def onboarding_secret(facts: ImportFacts) -> Verdict | None:
+    """No new one is needed, but the pod does not start without the old one (domain 1.4, vendor guide 2.1)."""
+    name, wanted = "onboarding-secret", facts.spec.onboarding_secret
+    if facts.onboarding_secret is None:
+        return None
+    if not facts.onboarding_secret:
+        return refusal(
+            name,
+            f"Secret {wanted.name} with key {wanted.key} is not there",
+            "create it again with the old value, or any: it is not used again (or correct onboardingSecret)",
+        )
+    return passed(name, f"Secret {wanted.name} is still there")
+
+
+def machine_login(facts: ImportFacts) -> Verdict | None:
     """Without the ledger API client the validator cannot start, and nothing can be verified."""
+    if facts.login_faults is None:
+        return None
     fault = facts.login_faults.get("machine")
     if fault:
         return refusal("ledger-api-login", fault, "put the Keycloak client or its Secret right first")
     return passed("ledger-api-login", "the ledger API client gets a token with the audience")
 
 
-def wallet_login(facts: ImportFacts) -> Verdict:
+def wallet_login(facts: ImportFacts) -> Verdict | None:
     """The wallet user's login is the vendor's own proof of a recovery."""
-    name, fault = "wallet-login", facts.login_faults.get("wallet")
-    if not facts.wallet_login_declared:
+    name = "wallet-login"
+    if facts.spec.api.wallet_login is None:
         return warning(name, "no wallet login is declared", "give api.walletLogin, or log in by hand afterwards")
+    if facts.login_faults is None:
+        return None
+    fault = facts.login_faults.get("wallet")
     if fault:
         return refusal(name, fault, "put the Keycloak user, client or Secret right first")
     return passed(name, "the wallet user can log in at Keycloak")
@@ -243,7 +375,7 @@ def what_does_not_come_back(facts: ImportFacts) -> Verdict:
     """What no identity dump can bring back (domain 4)."""
     return warning(
         "what-does-not-come-back",
-        f"only what Scan shows of {facts.spec.party_hint} comes back",
-        "contracts of your own apps, other ledger users and rights, and multi-hosted or external parties do not; "
-        "restore a backup set instead where one younger than 30 days exists",
+        f"only what Scan shows of {facts.spec.party_hint} comes back: coins and names; no contracts of your own apps, "
+        "no other ledger users and rights, no multi-hosted or external parties (canton-network/splice#5157, #3963)",
+        "restore a backup set instead where one younger than 30 days exists; upload your apps' DARs again",
     )

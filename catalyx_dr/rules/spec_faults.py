@@ -29,6 +29,10 @@ _PATTERNS = {
     r"^[a-zA-Z0-9_-]+$": "letters, digits, '_' and '-'",
     r"^DR[0-9]{3}$": "an id of a finding, for example DR010",
     r"^latest$|^[0-9]{8}t[0-9]{6}z$": "latest, or an id such as 20261124t060000z",
+    r"^latest$|^latest before \S+$|^[0-9]{8}t[0-9]{6}z$": (
+        "latest, latest before a moment, or an id such as 20261124t060000z"
+    ),
+    r"^[a-z]+(-[a-z]+)*$": "the name of a verdict, such as set-age",
 }
 
 

@@ -1,22 +1,24 @@
 """Swapping databases: all or none, on one server and on two."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from psycopg import sql
 
-from catalyx_dr.adapters.postgres import PostgresServer
+from catalyx_dr.adapters.postgres import PostgresServer, comments
 from catalyx_dr.adapters.postgres_client import PostgresClient
 from catalyx_dr.model.errors import RefusedError
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.validator_spec import Database, DatabaseRole, DatabaseServer
 from catalyx_dr.operations.database_swap import replaced_names, swap_in
 from catalyx_dr.operations.loading import LoadTarget
+from catalyx_dr.rules.database_names import AsideMark
 from tests.fixtures_postgres import PASSWORD, USER, ThrowawayServer
 
 _SOON = timedelta(seconds=1)
+_NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 Targets = Callable[[bool], tuple[LoadTarget, LoadTarget]]
 
 
@@ -45,6 +47,8 @@ def _target(server: ThrowawayServer, role: DatabaseRole, name: str, host: str) -
         loading=loading,
         replaced=f"replaced_{role}",
         mark="mark",
+        owner="here/acme",
+        request_id="r1",
     )
 
 
@@ -56,13 +60,18 @@ def _is_restored(server: ThrowawayServer, name: str) -> bool:
 def test_both_are_swapped(validator_databases: ThrowawayServer, targets: Targets, two_servers: bool) -> None:
     both = targets(two_servers)
 
-    swap_in(both, _SOON)
+    swap_in(both, _SOON, _NOW)
 
     assert all(_is_restored(validator_databases, target.database.name) for target in both)
     assert replaced_names(both) == {
         "validator-app": "replaced_validator-app",
         "participant": "replaced_participant",
     }
+    with both[0].server.maintenance() as connection:
+        told = comments(connection)
+    assert told["participant"] == "mark"
+    aside = AsideMark.parse(told["replaced_participant"])
+    assert aside == AsideMark("participant", "here/acme", _NOW, "restore", "r1")
 
 
 @pytest.mark.parametrize("two_servers", [False, True])
@@ -73,7 +82,7 @@ def test_neither_is_swapped_while_one_is_in_use(
     both = targets(two_servers)
 
     with validator_databases.admin(busy), pytest.raises(RefusedError, match="still in use by postgres"):
-        swap_in(both, _SOON)
+        swap_in(both, _SOON, _NOW)
 
     assert not any(_is_restored(validator_databases, target.database.name) for target in both)
     assert replaced_names(both) == {}
@@ -83,7 +92,7 @@ def test_missing_database_is_only_taken_the_place_of(validator_databases: Throwa
     validator_databases.run("postgres", sql.SQL("DROP DATABASE participant"))
     both = targets(False)
 
-    swap_in(both, _SOON)
+    swap_in(both, _SOON, _NOW)
 
     assert _is_restored(validator_databases, "participant")
     assert replaced_names(both) == {"validator-app": "replaced_validator-app"}

@@ -16,6 +16,7 @@ from catalyx_dr.model.record import RecordKind
 from catalyx_dr.rules.policy import ClusterFacts
 from components import cluster_lookup
 from components.cluster_lookup import ClusterLookup
+from components.recovery_plan import Seen
 from components.stack_configuration import environment_of_stack
 from dynamic_providers.cluster_access import ClusterAccess
 from tests.components.records import MemoryRecords, captured
@@ -33,6 +34,7 @@ def with_records(monkeypatch: pytest.MonkeyPatch) -> ClusterLookup:
         [captured(RecordKind.BACKUP_SET, taken, "volume"), captured(RecordKind.IDENTITY_DUMP, taken, "cluster")]
     )
     monkeypatch.setattr(cluster_lookup, "ClusterRecords", lambda cluster: records)
+    monkeypatch.setattr(cluster_lookup, "sight", lambda cluster, spec: Seen())
     monkeypatch.setattr(ClusterAccess, "connect", lambda self, namespace: None)
     lookup = ClusterLookup(ClusterAccess(), preview=False, now=NOW)
     monkeypatch.setattr(lookup, "_connect", lambda namespace: object())

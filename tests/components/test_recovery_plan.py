@@ -1,13 +1,18 @@
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
+from catalyx_dr.model.backup_set import DatabaseCapture, Manifest
 from catalyx_dr.model.capture_id import capture_id
-from catalyx_dr.model.environment_spec import IdentityImportRequest, RestoreRequest
+from catalyx_dr.model.environment_spec import IdentityImportRequest, RestoreRequest, VerdictOverride
 from catalyx_dr.model.errors import RefusedError
 from catalyx_dr.model.record import RecordKind, RecordStatus
 from catalyx_dr.model.spec import SecretKey
-from components.recovery_plan import plan_import, plan_restore
+from catalyx_dr.model.validator_spec import DatabaseRole
+from catalyx_dr.rules.restore_preflight import OriginalFacts
+from components.recovery_plan import Seen, plan_import, plan_restore
 from tests.components.records import MemoryRecords, captured, record
 from tests.components.rendering import NOW
 from tests.components.specs import validator_spec
@@ -49,9 +54,72 @@ def test_latest_is_the_newest_proven_set_at_its_source() -> None:
 
 
 def test_preview_names_set_age_and_what_is_scaled_down() -> None:
-    (note,) = plan_restore(SPEC, restore(), SETS, NOW).notes
+    note, passed, left = plan_restore(SPEC, restore(), SETS, NOW).notes
     assert f"set {capture_id(HOURS[3])}, taken 2026-03-01 09:30:00 UTC, 3h old" in note
     assert "deployment/validator-app, deployment/participant are scaled down" in note
+    assert passed.startswith("preflight r1: pass: set-proven (")
+    assert left == (
+        "preflight r1: left to the Job: set-of-this-validator, set-order, synchronizer-upgrade, database-servers, "
+        "versions, canton-version, database-rights, space, workloads, permissions, way-back"
+    )
+
+
+def test_preview_refuses_what_the_job_would_refuse_unless_it_is_overridden() -> None:
+    seen = Seen(missing_workloads=lambda: ("deployment/participant",))
+    with pytest.raises(RefusedError, match="workloads: deployment/participant: not in namespace canton"):
+        plan_restore(SPEC, restore(), SETS, NOW, seen)
+
+    old = restore(capture_id(HOURS[31 * 24]))
+    reason = VerdictOverride(verdict="set-age", reason="this network keeps 90 days")
+    plan = plan_restore(SPEC, old.model_copy(update={"overrides": (reason,)}), SETS, NOW)
+    assert any("set-age: 31d old" in one and "(overridden: this network keeps 90 days)" in one for one in plan.warnings)
+
+    never = VerdictOverride(verdict="permissions", reason="it will work out")
+    with pytest.raises(RefusedError, match="'permissions' may never be overridden"):
+        plan_restore(SPEC, old.model_copy(update={"overrides": (never,)}), SETS, NOW)
+
+
+def test_bucket_that_can_be_listed_from_here_replaces_lost_records() -> None:
+    manifest = manifest_of(HOURS[3], namespace="elsewhere")
+    running = OriginalFacts(replaced_here=False, running="namespace elsewhere: deployment/participant")
+    seen = Seen(manifests=lambda: (manifest,))
+
+    plan = plan_restore(SPEC, restore(source="bucket"), MemoryRecords(), NOW, seen)
+
+    assert plan.capture == manifest.set_id
+    assert "set-order (app at offset 200" in plan.notes[1]
+    with pytest.raises(RefusedError, match=r"original-stopped: .* runs at namespace elsewhere"):
+        plan_restore(SPEC, restore(source="bucket"), MemoryRecords(), NOW, replace(seen, running=lambda _: running))
+
+
+def manifest_of(started: datetime, **changes: Any) -> Manifest:
+    """Manifest of a set of the validator."""
+    captures = [
+        DatabaseCapture(
+            role=role,
+            database=role,
+            server_version="17.6",
+            client_version="17.6",
+            started=started + timedelta(minutes=place),
+            completed=started + timedelta(minutes=place),
+            database_bytes=1,
+            ledger_offset=200,
+            row_counts={},
+            files=(),
+        )
+        for place, role in enumerate(DatabaseRole)
+    ]
+    fields: dict[str, Any] = {
+        "set_id": capture_id(started),
+        "validator": "acme",
+        "namespace": "canton",
+        "party_hint": "acme-validator-1",
+        "participant_id": f"PAR::acme::1220{'ab' * 32}",
+        "migration_id": 0,
+        "databases": tuple(captures),
+        "tool_version": "0",
+    }
+    return Manifest(**(fields | changes))
 
 
 @pytest.mark.parametrize("selector", ["20200101t000000z", capture_id(HOURS[1])])
@@ -63,15 +131,16 @@ def test_unknown_or_unproven_set_is_refused_with_what_there_is(selector: str) ->
 def test_set_that_its_participant_could_not_catch_up_from_is_refused() -> None:
     with pytest.raises(RefusedError, match="31d old; sequencers keep 30 days"):
         plan_restore(SPEC, restore(capture_id(HOURS[31 * 24])), SETS, NOW)
-    assert plan_restore(SPEC, restore(capture_id(HOURS[26 * 24])), SETS, NOW).warnings
+    warnings = plan_restore(SPEC, restore(capture_id(HOURS[26 * 24])), SETS, NOW).warnings
+    assert any(one.startswith("set-age: 26d old, usable until") for one in warnings)
 
 
 def test_bucket_is_asked_by_the_job_when_the_namespace_knows_nothing() -> None:
     plan = plan_restore(SPEC, restore(source="bucket"), MemoryRecords(), NOW)
     assert plan.capture == "latest"
     assert "the Job will look in the bucket itself" in plan.warnings[0]
-    with pytest.raises(RefusedError):
-        plan_restore(SPEC, restore(source="volume"), MemoryRecords(), NOW)
+    plan = plan_restore(SPEC, restore(source="volume"), MemoryRecords(), NOW)
+    assert "the Job will look in the volume itself" in plan.warnings[0]
 
 
 def test_completed_request_does_nothing_and_keeps_the_set_that_latest_was() -> None:

@@ -10,10 +10,11 @@ from typing import Any, cast
 import pytest
 from psycopg import sql
 
-from catalyx_dr.adapters import validator_deployment, workloads
+from catalyx_dr.adapters import access, validator_deployment, validator_resource, workloads
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.model.spec import SecretKey
 from catalyx_dr.model.validator_spec import (
     BackupBucket,
     CustomResourceTarget,
@@ -171,6 +172,7 @@ def lost(
     monkeypatch.setattr(workloads, "exists", stand_ins.exists)
     monkeypatch.setattr(workloads, "stop", stand_ins.stop)
     monkeypatch.setattr(workloads, "start", stand_ins.start)
+    monkeypatch.setattr(access, "denied", stand_ins.denied_rights)
     for name in ("wait_until_gone", "wait_until_ready"):
         monkeypatch.setattr(workloads, name, stand_ins.wait)
     spec = protected.spec.model_copy(
@@ -235,14 +237,17 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"dump_id": "yesterday"}, "write latest or an id"),
     ({}, {"new_identifier": "has space"}, "allowed are 1 to 185 letters"),
     ({}, {"source": "volume"}, "allowed: cluster, bucket"),
-    ({}, {"apply": "helm"}, "allowed: workload, print"),
+    ({}, {"apply": "helm"}, "allowed: workload, custom-resource, print"),
     ({}, {"source": "bucket"}, "--age-identity-file"),
     ({}, {"source": "bucket", "age_identity_file": Path("/nowhere")}, "declares no backup.bucket"),
     ({"party_hint": "acme-validator-2"}, {}, "set partyHint: acme-validator-1"),
     ({"migration_id": 7}, {}, "set migrationId: 1"),
     ({"external_kms": True}, {}, "keys cannot go from one kind"),
     ({"workloads": (Workload(name="validator-app"), Workload(name="gone"))}, {}, "deployment/gone not there"),
+    ({"target": CUSTOM}, {"apply": "print"}, "delete the Validator 'acme' first"),
     ({"target": CUSTOM}, {}, "delete the Validator 'acme' first"),
+    ({}, {"apply": "custom-resource"}, "use apply: workload, or print"),
+    ({"onboarding_secret": SecretKey(name="gone", key="secret")}, {}, "Secret gone with key secret is not there"),
 ]
 
 
@@ -461,12 +466,73 @@ def test_the_vendors_resource_is_waited_for(lost: Lost, later: list[Timer]) -> N
 
     later.append(Timer(1.5, recreate))
     later[0].start()
-    record = lost.run()
+    record = lost.run(apply="print")
 
     assert record.status is RecordStatus.COMPLETED
     values = cast("dict[str, Any]", record.details["values"])
     assert values["nodeIdentifier"] == "acme-validator-1"
     assert lost.deployed.changes == []
+
+
+@dataclass
+class StandInResource:
+    """The vendor's resource, whose operator starts the validator as the block says once it has seen it."""
+
+    app: ValidatorApp
+    running: dict[str, bool]
+    sees: bool | None = True
+    patches: list[Any] = field(default_factory=list)
+
+    def exists(self, _cluster: object, _target: object) -> bool:
+        return True
+
+    def patch(self, _cluster: object, _target: object, spec: Any) -> None:
+        assert not any(self.running.values())
+        self.patches.append(spec)
+        self.app.dump = make_dump(
+            f"PAR::{spec['participantIdentitiesDumpImport']['newParticipantIdentifier']}::{FINGERPRINT}"
+        )
+
+    def is_observed(self, _cluster: object, _target: object) -> bool | None:
+        return self.sees
+
+
+@pytest.fixture
+def resource(lost: Lost, monkeypatch: pytest.MonkeyPatch) -> StandInResource:
+    played = StandInResource(lost.app, lost.workloads.running)
+    for name in ("exists", "patch", "is_observed"):
+        monkeypatch.setattr(validator_resource, name, getattr(played, name))
+    lost.declare(target=CUSTOM.model_copy(update={"auto_init_off": {"disableAutoInit": True}}))
+    return played
+
+
+@pytest.mark.parametrize("sees", [True, None])
+def test_the_vendors_resource_is_patched_while_the_workloads_stand_still(
+    lost: Lost, resource: StandInResource, sees: bool | None
+) -> None:
+    resource.sees = sees
+
+    record = lost.run(apply="custom-resource")
+
+    assert record.status is RecordStatus.COMPLETED
+    assert record.details["participantId"] == f"PAR::{NEW}::{FINGERPRINT}"
+    assert resource.patches == [
+        {
+            "participantIdentitiesDumpImport": {"identitiesSecretName": BOOTSTRAP, "newParticipantIdentifier": NEW},
+            "migrateValidatorParty": True,
+            "disableAutoInit": True,
+        }
+    ]
+
+
+def test_nothing_is_started_when_the_operator_does_not_see_the_patch(lost: Lost, resource: StandInResource) -> None:
+    resource.sees = False
+
+    with pytest.raises(UnreachableError, match="the operator has not seen the change of Validator 'acme'"):
+        lost.run(apply="custom-resource")
+
+    assert not any(lost.workloads.running.values())
+    assert not lost.record().details.get("identifierUsed")
 
 
 def test_a_dump_from_the_bucket_alone(lost: Lost, bucket: BackupBucket) -> None:

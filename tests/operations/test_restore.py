@@ -1,12 +1,8 @@
 """Restores: proven before anything is touched, swapped by renaming, undone or completed after any failure."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import ClassVar
 
 import pyrage
 import pytest
@@ -14,58 +10,20 @@ from psycopg import sql
 
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.postgres_client import PostgresClient
+from catalyx_dr.model.environment_spec import VerdictOverride
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError
+from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.record import Record, RecordStatus
 from catalyx_dr.model.validator_spec import ValidatorApi
-from catalyx_dr.operations import restore as restore_module
 from catalyx_dr.operations.backup import back_up
-from catalyx_dr.operations.database_swap import swap_in
-from catalyx_dr.operations.restore import Patience, RestoreOrder, restore
-from tests.fixtures_postgres import ThrowawayServer
+from catalyx_dr.operations.restore import Patience, RestoreOrder, preflight, restore
+from catalyx_dr.rules.verdict import Outcome
+from tests.fixtures_restore import PlayedApi, change
 from tests.fixtures_validator import Protected, WorkloadLog
 
 _PATIENCE = Patience(*[timedelta(seconds=3)] * 4)
 _CLUSTER: Cluster = None  # type: ignore[assignment]  # workloads are stand-ins
 _COUNT = "SELECT count(*) FROM participant.lapi_events"
-
-
-class _ValidatorApi(BaseHTTPRequestHandler):
-    party: ClassVar[str] = "acme-validator-1::1220" + "ab" * 32
-
-    def do_GET(self) -> None:
-        body = f'{{"party_id": "{self.party}", "user_name": "operator", "featured": false}}'.encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
-
-
-@pytest.fixture(scope="module")
-def api_url() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _ValidatorApi)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def backed_up(protected: Protected, api_url: str, workload_log: WorkloadLog) -> Protected:
-    """A validator with one set on the volume, changed after it."""
-    protected = replace(protected, spec=protected.spec.model_copy(update={"api": ValidatorApi(url=api_url)}))
-    back_up(protected.spec, protected.surroundings)
-    _change(protected.server)
-    return protected
-
-
-def _change(server: ThrowawayServer) -> None:
-    server.run("participant", sql.SQL("DELETE FROM participant.lapi_events"))
 
 
 def _restore(protected: Protected, set_id: str = "latest", request: str = "r1", **order: object) -> Record:
@@ -100,7 +58,7 @@ def test_same_request_does_nothing_twice_and_a_new_one_restores_again(
     backed_up: Protected, workload_log: WorkloadLog
 ) -> None:
     first = _restore(backed_up)
-    _change(backed_up.server)
+    change(backed_up.server)
     workload_log.done.clear()
 
     assert _restore(backed_up) == first
@@ -186,36 +144,6 @@ def test_failing_swap_is_undone(
     assert _untouched(backed_up, workload_log)
 
 
-class _Killed(BaseException):
-    """Stands for the end of the process: nothing after it runs."""
-
-
-@pytest.mark.parametrize("when", ["before the swap", "after the swap"])
-def test_killed_request_is_completed_by_running_it_again(
-    backed_up: Protected, workload_log: WorkloadLog, monkeypatch: pytest.MonkeyPatch, when: str
-) -> None:
-    def killed(*arguments) -> None:  # type: ignore[no-untyped-def]
-        if when == "after the swap":
-            swap_in(*arguments)
-        raise _Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr("catalyx_dr.operations.restore.swap_in", killed)
-        patch.setattr(restore_module._Run, "_undo", lambda self, left: None)
-        with pytest.raises(_Killed):
-            _restore(backed_up)
-    assert not any(workload_log.running.values())
-    backed_up.clock.next_day()
-    back_up(backed_up.spec, backed_up.surroundings)
-
-    record = _restore(backed_up)
-
-    assert record.details["set"] == backed_up.set_ids[0]
-    assert all(workload_log.running.values())
-    assert backed_up.server.value("participant", _COUNT) == 3000
-    assert [name for name in backed_up.server.databases() if name.startswith("loading")] == []
-
-
 @pytest.mark.parametrize("position", [0, 5, -1, 0.5])
 @pytest.mark.parametrize("role", ["validator-app", "participant"])
 def test_set_damaged_by_one_byte_is_refused(
@@ -237,10 +165,29 @@ def test_set_damaged_by_one_byte_is_refused(
 def test_set_with_a_missing_file_is_refused(backed_up: Protected, workload_log: WorkloadLog) -> None:
     next((backed_up.sets_folder / backed_up.set_ids[0] / "participant").iterdir()).unlink()
 
-    with pytest.raises(UnprovenError, match="is missing"):
-        _restore(backed_up)
+    with pytest.raises(RefusedError, match=f"{backed_up.set_ids[0]} is not proven"):
+        _restore(backed_up, backed_up.set_ids[0])
 
     assert _untouched(backed_up, workload_log)
+
+
+def test_latest_is_the_newest_set_that_is_complete_for_both_databases(backed_up: Protected) -> None:
+    backed_up.clock.next_day()
+    back_up(backed_up.spec, backed_up.surroundings)
+    next((backed_up.sets_folder / backed_up.set_ids[1] / "participant").iterdir()).unlink()
+
+    assert _restore(backed_up).details["set"] == backed_up.set_ids[0]
+
+
+def test_latest_before_a_moment(backed_up: Protected) -> None:
+    backed_up.clock.next_day()
+    back_up(backed_up.spec, backed_up.surroundings)
+    between = (backed_up.clock() - timedelta(hours=12)).isoformat()
+
+    record = _restore(backed_up, f"latest before {between}")
+
+    assert record.details["set"] == backed_up.set_ids[0]
+    assert backed_up.server.value("participant", _COUNT) == 3000
 
 
 def test_old_set_is_refused(backed_up: Protected, workload_log: WorkloadLog) -> None:
@@ -273,7 +220,7 @@ def test_missing_workload_is_refused(backed_up: Protected, workload_log: Workloa
 
 
 def test_wrong_party_is_not_called_restored(backed_up: Protected, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_ValidatorApi, "party", "somebody-validator-1::1220" + "cd" * 32)
+    monkeypatch.setattr(PlayedApi, "party", "somebody-validator-1::1220" + "cd" * 32)
 
     with pytest.raises(UnprovenError, match="its party hint should be acme-validator-1"):
         _restore(backed_up)
@@ -290,7 +237,7 @@ def in_bucket(protected_in_bucket: Protected, api_url: str, workload_log: Worklo
     spec = protected_in_bucket.spec.model_copy(update={"api": ValidatorApi(url=api_url)})
     only = replace(protected_in_bucket, spec=spec).declared(volume=None)
     back_up(only.spec, only.surroundings)
-    _change(only.server)
+    change(only.server)
     return only
 
 
@@ -338,3 +285,154 @@ def test_missing_or_damaged_identity_is_named(
 def test_bucket_without_an_identity_is_refused(in_bucket: Protected) -> None:
     with pytest.raises(RefusedError, match="give the private age identity"):
         _restore(in_bucket, source="bucket")
+
+
+REFUSALS: list[tuple[str, dict[str, object], str]] = [
+    ("migration", {"migration_id": 2}, "synchronizer-upgrade: taken at migration 1, now 2"),
+    ("space", {}, "space: PostgreSQL at .* holds 2 MiB; .* more needed"),
+]
+
+
+@pytest.mark.parametrize(("name", "changes", "message"), REFUSALS)
+def test_refusal_stops_unless_it_is_overridden_by_name_with_a_reason(
+    backed_up: Protected, workload_log: WorkloadLog, name: str, changes: dict[str, object], message: str
+) -> None:
+    spec = backed_up.spec.model_copy(update=changes)
+    if name == "space":
+        databases = {
+            role: getattr(spec.databases, role).model_copy(update={"storage": Quantity.parse("1Mi")})
+            for role in ("validator_app", "participant")
+        }
+        spec = spec.model_copy(update={"databases": spec.databases.model_copy(update=databases)})
+    declared = replace(backed_up, spec=spec)
+    with pytest.raises(RefusedError, match=message) as caught:
+        _restore(declared)
+    assert _untouched(backed_up, workload_log)
+
+    verdict = str(caught.value).splitlines()[1].split(": ")[1]
+    reason = "the old nodes are still up"
+    record = _restore(declared, overrides=(VerdictOverride(verdict=verdict, reason=reason),))
+
+    assert record.details["overrides"] == {verdict: reason}
+    told = record.details["preflight"]
+    assert isinstance(told, list)
+    (lowered,) = [one for one in told if isinstance(one, dict) and one["name"] == verdict]
+    assert lowered["outcome"] == "warning"
+    assert f"(overridden: {reason})" in str(lowered["found"])
+
+
+@pytest.mark.parametrize(
+    ("verdict", "message"),
+    [
+        ("set-order", "verdict 'set-order' may never be overridden: an app that is ahead"),
+        ("set-old", "there is no verdict 'set-old'; those that may be overridden: set-age, synchronizer-upgrade"),
+    ],
+)
+def test_what_nobody_may_override_is_refused(
+    backed_up: Protected, workload_log: WorkloadLog, verdict: str, message: str
+) -> None:
+    with pytest.raises(RefusedError, match=message):
+        _restore(backed_up, overrides=(VerdictOverride(verdict=verdict, reason="because I want to"),))
+
+    assert _untouched(backed_up, workload_log)
+
+
+def test_missing_permission_is_found_before_anything_is_stopped(
+    backed_up: Protected, workload_log: WorkloadLog
+) -> None:
+    workload_log.denied = ("patch deployments participant",)
+
+    with pytest.raises(RefusedError, match="permissions: not allowed to patch deployments participant"):
+        _restore(backed_up)
+
+    assert workload_log.done == []
+
+
+def test_every_verdict_is_told_when_a_server_is_away(backed_up: Protected, workload_log: WorkloadLog) -> None:
+    gone = backed_up.spec.databases.server.model_copy(update={"port": 1})
+    databases = backed_up.spec.databases.model_copy(update={"server": gone})
+    away = replace(backed_up, spec=backed_up.spec.model_copy(update={"databases": databases}))
+
+    verdicts = preflight(away.spec, RestoreOrder("latest", "r1"), away.surroundings, _CLUSTER)
+
+    assert [one.name for one in verdicts if one.outcome is Outcome.REFUSAL] == ["database-servers"]
+    assert {"set-proven", "set-age", "set-order", "workloads", "permissions"} <= {one.name for one in verdicts}
+    with pytest.raises(RefusedError, match=r"database-servers: .*cannot be reached"):
+        _restore(away)
+
+
+def _as_owner(protected: Protected, statement: str) -> None:
+    with protected.server.owner("participant") as connection:
+        connection.execute(statement.encode())
+
+
+def test_set_of_a_newer_canton_is_refused(backed_up: Protected, workload_log: WorkloadLog) -> None:
+    history = "participant.flyway_schema_history AS SELECT generate_series(1, 12) AS installed_rank"
+    _as_owner(backed_up, f"CREATE TABLE {history}")
+    backed_up.clock.next_day()
+    back_up(backed_up.spec, backed_up.surroundings)
+    backed_up.server.run(
+        "participant", sql.SQL("DELETE FROM participant.flyway_schema_history WHERE installed_rank > 10")
+    )
+
+    with pytest.raises(RefusedError, match="canton-version: participant: the set's schema has 12 steps, the present"):
+        _restore(backed_up)
+
+
+def test_set_that_the_same_place_has_no_record_of_warns_of_the_original(backed_up: Protected) -> None:
+    for record in backed_up.records:
+        backed_up.surroundings.records.delete(record)
+
+    verdicts = preflight(backed_up.spec, RestoreOrder("latest", "r1"), backed_up.surroundings, _CLUSTER)
+
+    (original,) = [one for one in verdicts if one.name == "original-stopped"]
+    assert original.outcome is Outcome.WARNING
+    assert "perhaps of another cluster" in original.found
+
+
+def test_restore_in_place_needs_room_for_one_copy_only_and_has_no_way_back(
+    backed_up: Protected, workload_log: WorkloadLog
+) -> None:
+    backed_up.server.run("postgres", sql.SQL("ALTER DATABASE participant SET work_mem = '5MB'"))
+
+    record = _restore(backed_up, in_place=True)
+
+    assert record.details["replaced"] == {}
+    assert backed_up.server.value("participant", _COUNT) == 3000
+    assert backed_up.server.value("participant", "SHOW work_mem") == "5MB"
+    assert [name for name in backed_up.server.databases() if name.startswith(("replaced", "loading"))] == []
+    assert workload_log.done[:2] == ["stop validator-app", "stop participant"]
+
+
+def test_failed_restore_in_place_keeps_the_validator_stopped_and_is_completed_by_the_next_run(
+    backed_up: Protected, workload_log: WorkloadLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backed_up.server.run("postgres", sql.SQL("ALTER DATABASE participant SET work_mem = '5MB'"))
+    with monkeypatch.context() as patch:
+        patch.setattr(PostgresClient, "load", _broken_load)
+        with pytest.raises(CatalyxDrError, match="connection lost"):
+            _restore(backed_up, in_place=True)
+    assert not any(workload_log.running.values())
+    assert "cantonnet_validator" not in backed_up.server.databases()
+
+    _restore(backed_up, in_place=True)
+
+    assert all(workload_log.running.values())
+    assert backed_up.server.value("participant", _COUNT) == 3000
+    assert backed_up.server.value("participant", "SHOW work_mem") == "5MB"
+
+
+def _broken_load(*_arguments: object, **_options: object) -> None:
+    raise CatalyxDrError("connection lost")
+
+
+def test_damaged_set_is_found_before_anything_is_dropped_in_place(
+    backed_up: Protected, workload_log: WorkloadLog
+) -> None:
+    victim = next((backed_up.sets_folder / backed_up.set_ids[0] / "participant").glob("*.dat*"))
+    victim.write_bytes(victim.read_bytes()[:-1] + b"?")
+
+    with pytest.raises(UnprovenError, match="has changed"):
+        _restore(backed_up, in_place=True)
+
+    assert _untouched(backed_up, workload_log)

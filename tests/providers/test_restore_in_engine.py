@@ -27,7 +27,7 @@ if config.get("job"):
     restore = DatabaseRestore("acme-restore", DatabaseRestoreArgs(
         validator="acme", namespace=config.require("namespace"), request_id=config.require("request"),
         set=config.get("set") or "latest", set_id="20260301t060000z", taken_at="2026-03-01T06:00:00+00:00",
-        source="volume", stops=("deployment/participant",), job=json.loads(config.require("job"))),
+        source="volume", overrides=(), stops=("deployment/participant",), job=json.loads(config.require("job"))),
         pulumi.ResourceOptions())
     pulumi.export("status", restore.status)
 """

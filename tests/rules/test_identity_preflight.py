@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalyx_dr.model.errors import RefusedError
+from catalyx_dr.model.validator_spec import ValidatorApi, WalletLogin
 from catalyx_dr.rules.identity import describe_dump, read_dump
-from catalyx_dr.rules.identity_preflight import ImportFacts, import_verdicts
+from catalyx_dr.rules.identity_preflight import IMPORT_CHECKS, ImportFacts, TargetFacts, import_verdicts
 from catalyx_dr.rules.verdict import Outcome, require
 from tests.fixtures_identity import FINGERPRINT, PARTICIPANT, PARTY, declared_spec, make_dump
 from tests.rules.test_identity import CUSTOM, KMS_KEYS, OTHER_FINGERPRINT
@@ -22,7 +23,7 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 def facts(dump: dict[str, Any] | None = None, **changes: Any) -> ImportFacts:
     """An import that nothing speaks against, with `changes`."""
-    spec = declared_spec()
+    spec = declared_spec().model_copy(update={"api": ValidatorApi(wallet_login=WalletLogin())})
     content = json.dumps(dump or make_dump()).encode()
     read = read_dump(content)
     lost = ImportFacts(
@@ -39,8 +40,10 @@ def facts(dump: dict[str, Any] | None = None, **changes: Any) -> ImportFacts:
         database_obstacles=(),
         answers_now=False,
         login_faults={},
-        wallet_login_declared=True,
         now=NOW,
+        target=TargetFacts("workload"),
+        denied=(),
+        onboarding_secret=True,
     )
     return replace(lost, **changes)
 
@@ -50,7 +53,7 @@ def outcomes(found: ImportFacts) -> dict[str, Outcome]:
 
 
 def changed_spec(**changes: Any) -> Any:
-    return declared_spec().model_copy(update=changes)
+    return declared_spec().model_copy(update={"api": ValidatorApi(wallet_login=WalletLogin()), **changes})
 
 
 def test_nothing_but_what_is_always_lost_speaks_against_a_good_import() -> None:
@@ -74,7 +77,19 @@ REFUSALS = [
     ("migration-id", {"spec": changed_spec(migration_id=9)}, "set migrationId: 1"),
     ("key-kind", {"spec": changed_spec(external_kms=True)}, "keys cannot go from one kind"),
     ("workloads", {"missing_workloads": ("deployment/validator-app",)}, "install the charts"),
-    ("workloads", {"spec": changed_spec(target=CUSTOM)}, "delete the Validator 'acme' first, and only it"),
+    (
+        "workloads",
+        {"spec": changed_spec(target=CUSTOM), "target": TargetFacts("print")},
+        "delete the Validator 'acme' first, and only it",
+    ),
+    ("target", {"target": TargetFacts("custom-resource")}, "use apply: workload, or print"),
+    (
+        "target",
+        {"spec": changed_spec(target=CUSTOM), "target": TargetFacts("custom-resource", resource=False)},
+        "Validator validator-1/acme is not there",
+    ),
+    ("permissions", {"denied": ("patch deployments participant",)}, "not allowed to patch deployments participant"),
+    ("onboarding-secret", {"onboarding_secret": False}, "not there"),
     ("databases", {"database_obstacles": ("user 'x' may not create databases",)}, "give the database user"),
     ("ledger-api-login", {"login_faults": {"machine": "client is missing"}}, "client is missing"),
     ("wallet-login", {"login_faults": {"wallet": "user is missing"}}, "user is missing"),
@@ -107,7 +122,7 @@ WARNINGS = [
     ("dump-age", {"now": NOW + timedelta(days=40)}),
     ("present-identity", {"answers_now": True, "present_participant_id": PARTICIPANT}),
     ("present-identity", {"present_participant_id": f"PAR::anew::{OTHER_FINGERPRINT}"}),
-    ("wallet-login", {"wallet_login_declared": False}),
+    ("wallet-login", {"spec": declared_spec()}),
 ]
 
 
@@ -118,7 +133,7 @@ def test_warnings(name: str, changes: dict[str, Any]) -> None:
 
 def test_the_vendors_resource_is_deleted_first_and_keeps_its_node_identifier() -> None:
     spec = changed_spec(target=CUSTOM)
-    deleted = facts(spec=spec, missing_workloads=tuple(str(one) for one in spec.workloads))
+    deleted = facts(spec=spec, missing_workloads=tuple(str(one) for one in spec.workloads), target=TargetFacts("print"))
     assert outcomes(deleted)["workloads"] is Outcome.PASS
     found = {verdict.name: verdict.found for verdict in import_verdicts(deleted)}
     assert "'acme-validator-1': the vendor's guide keeps it" in found["node-identifier"]
@@ -133,6 +148,19 @@ def test_an_identifier_passes_only_when_nobody_has_used_it(wanted: str, used: li
 
 def test_metadata_of_another_participant_is_refused() -> None:
     good = facts()
+    assert good.metadata is not None
+    assert good.content is not None
     other = good.metadata.model_copy(update={"participant_id": f"PAR::x::{OTHER_FINGERPRINT}"})
     assert hashlib.sha256(good.content).hexdigest() == other.sha256
     assert outcomes(replace(good, metadata=other))["dump-intact"] is Outcome.REFUSAL
+
+
+def test_every_verdict_has_a_name_that_overrides_know() -> None:
+    assert [verdict.name for verdict in import_verdicts(facts())] == list(IMPORT_CHECKS)
+
+
+def test_a_preview_judges_what_it_can_see() -> None:
+    seen = {"content": None, "dump": None, "database_obstacles": None, "login_faults": None, "answers_now": None}
+    names = {verdict.name for verdict in import_verdicts(facts(**seen, onboarding_secret=None, denied=None))}
+    assert {"identifier-unused", "party-hint", "migration-id", "dump-age", "node-identifier"} <= names
+    assert not names & {"dump-intact", "databases", "ledger-api-login", "wallet-login", "permissions"}

@@ -23,7 +23,16 @@ def test_latest_is_the_newest_proven_one() -> None:
 
 
 def test_latest_before_a_moment() -> None:
-    assert choose(HISTORY, "latest", before=datetime(2026, 11, 24, tzinfo=UTC)).identifier == "20261123t180000z"
+    assert choose(HISTORY, "latest before 2026-11-24T00:00:00Z").identifier == "20261123t180000z"
+    assert choose(HISTORY, "latest before 2026-11-24T02:00:00+01:00").identifier == "20261124t000000z"
+    with pytest.raises(RefusedError, match=r"no proven backup set taken before 2026-11-01 00:00 UTC; available: "):
+        choose(HISTORY, "latest before 2026-11-01T00:00:00Z")
+
+
+@pytest.mark.parametrize("moment", ["2026-11-24T00:00:00", "yesterday", "2026-13-01T00:00:00Z"])
+def test_a_moment_needs_a_date_and_a_zone(moment: str) -> None:
+    with pytest.raises(RefusedError, match="no moment with a time zone; write for example latest before"):
+        choose(HISTORY, f"latest before {moment}")
 
 
 @pytest.mark.parametrize(
@@ -31,7 +40,8 @@ def test_latest_before_a_moment() -> None:
     [
         (
             "20261124t060000z",
-            "backup set 20261124t060000z is not proven (its run failed, or it was found damaged) and cannot be used; "
+            "backup set 20261124t060000z is not proven (its run failed, it is incomplete, or it was found damaged) and "
+            "cannot be used; "
             "available: 20261124t000000z, 20261123t180000z",
         ),
         (
@@ -40,7 +50,8 @@ def test_latest_before_a_moment() -> None:
         ),
         (
             "yesterday",
-            "'yesterday' names no backup set; write latest or an id; available: 20261124t000000z, 20261123t180000z",
+            "'yesterday' names no backup set; write latest or an id, or latest before a moment; "
+            "available: 20261124t000000z, 20261123t180000z",
         ),
     ],
 )

@@ -7,8 +7,11 @@ from catalyx_dr.model.capture_id import captured_at, is_capture_id
 from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.environment_spec import EnvironmentSpec, RecoveryRequest
 from catalyx_dr.model.validator_spec import SpliceHelmTarget, ValidatorSpec
+from catalyx_dr.rules.identity_preflight import IMPORT_CHECKS
 from catalyx_dr.rules.policy.finding import Found, Severity, Stack, rule
 from catalyx_dr.rules.recovery import USABLE_FOR
+from catalyx_dr.rules.restore_preflight import RESTORE_CHECKS
+from catalyx_dr.rules.verdict import Checks, override_fault
 
 
 @rule(
@@ -140,6 +143,33 @@ def young_enough(stack: Stack) -> Iterator[Found]:
         )
 
 
+@rule(
+    "DR065",
+    "An override names a verdict that may be overridden",
+    severity="error",
+    why="A refusal of the preflight is overridden by its name and with a reason that the review and the record show. "
+    "What would damage the party, or fail when the validator is stopped already, can never be.",
+    source="design of this project",
+)
+def overrides_allowed(stack: Stack) -> Iterator[Found]:
+    """Report overrides of verdicts that do not exist or may never be overridden."""
+    asked: list[tuple[str, RecoveryRequest | None, Checks]] = [
+        ("restore", stack.spec.restore, RESTORE_CHECKS),
+        ("identityImport", stack.spec.identity_import, IMPORT_CHECKS),
+    ]
+    for name, request, checks in asked:
+        for place, override in enumerate(request.overrides if request else ()):
+            fault = override_fault(override.verdict, checks)
+            if fault and request:
+                yield Found(
+                    Severity.ERROR,
+                    f"{name}.overrides[{place}].verdict",
+                    request.validator,
+                    fault,
+                    "remove the override, and put right what the verdict found",
+                )
+
+
 def _path(spec: EnvironmentSpec, validator: ValidatorSpec) -> str:
     return f"validators[{spec.validators.index(validator)}]"
 
@@ -157,4 +187,11 @@ def _missing_source(validator: ValidatorSpec, request: RecoveryRequest) -> str |
     return None
 
 
-RULES = (unused_identifier, identifier_after_import, one_recovery_at_a_time, source_declared, young_enough)
+RULES = (
+    unused_identifier,
+    identifier_after_import,
+    one_recovery_at_a_time,
+    source_declared,
+    young_enough,
+    overrides_allowed,
+)

@@ -1,0 +1,50 @@
+"""The vendor's resource of a validator: read and patched under the group and kind that the stack gives."""
+
+from lightkube.core.exceptions import ApiError
+from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
+from lightkube.types import PatchType
+from pydantic import JsonValue
+
+from catalyx_dr.adapters.cluster import Cluster, explained
+from catalyx_dr.model.validator_spec import CustomResourceTarget
+
+
+def exists(cluster: Cluster, target: CustomResourceTarget) -> bool:
+    """Tell whether the resource is there; a kind that the cluster does not know has none."""
+    try:
+        _get(cluster, target)
+    except ApiError as error:
+        if error.status.code == 404:
+            return False
+        with explained(_title(cluster, target, "read")):
+            raise
+    return True
+
+
+def patch(cluster: Cluster, target: CustomResourceTarget, spec: JsonValue) -> None:
+    """Merge `spec` into the resource's spec; other fields stay as they are."""
+    with explained(_title(cluster, target, "patch")):
+        cluster.client.patch(
+            _kind(target), target.name, {"spec": spec}, namespace=cluster.namespace, patch_type=PatchType.MERGE
+        )
+
+
+def is_observed(cluster: Cluster, target: CustomResourceTarget) -> bool | None:
+    """Tell whether its operator has seen the newest change; None when the resource does not say that."""
+    with explained(_title(cluster, target, "read")):
+        found = _get(cluster, target)
+    observed = (found.get("status") or {}).get("observedGeneration")
+    return None if observed is None else bool(observed >= (found.metadata.generation or 0 if found.metadata else 0))
+
+
+def _get(cluster: Cluster, target: CustomResourceTarget) -> GenericNamespacedResource:
+    return cluster.client.get(_kind(target), target.name, namespace=cluster.namespace)
+
+
+def _kind(target: CustomResourceTarget) -> type[GenericNamespacedResource]:
+    version = target.api_version.split("/")[1]
+    return create_namespaced_resource(target.group, version, target.resource_kind, target.plural)
+
+
+def _title(cluster: Cluster, target: CustomResourceTarget, verb: str) -> str:
+    return f"{verb} {target.resource_kind} {cluster.namespace}/{target.name}"

@@ -1,0 +1,131 @@
+"""`catalyx-dr preflight`: every verdict on a recovery, made by a Job where databases and stores can be reached."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from catalyx_dr.adapters import jobs, mounted_secrets
+from catalyx_dr.adapters.cluster import Cluster, connect
+from catalyx_dr.adapters.records import ClusterRecords
+from catalyx_dr.adapters.recovery_arguments import import_arguments, restore_arguments
+from catalyx_dr.adapters.recovery_jobs import Installed, installed
+from catalyx_dr.cli.options import Context, Kubeconfig, Namespace, Validator
+from catalyx_dr.cli.recovery_options import (
+    AgeIdentity,
+    Overrides,
+    carry_out,
+    fresh_name,
+    read_overrides,
+    read_secret_key,
+)
+from catalyx_dr.model.capture import Capture
+from catalyx_dr.model.capture_id import is_capture_id
+from catalyx_dr.model.environment_spec import IdentityImportRequest, RestoreRequest
+from catalyx_dr.model.errors import RefusedError
+from catalyx_dr.model.record import RecordKind, RecordStatus
+from catalyx_dr.model.spec import SecretKey
+from catalyx_dr.rules.recovery import choose
+
+_DEADLINE = timedelta(minutes=30)
+_REQUEST = "preflight"
+
+app = typer.Typer(help="Every verdict on a recovery, before it is asked for; touches nothing.", no_args_is_help=True)
+
+
+def register(root: typer.Typer) -> None:
+    """Add the commands."""
+    root.add_typer(app, name="preflight", rich_help_panel="For people")
+
+
+@app.command("restore")
+def restore(
+    namespace: Namespace,
+    validator: Validator = None,
+    set_id: Annotated[str, typer.Option("--set", help="An id, latest, or latest before a moment")] = "latest",
+    source: Annotated[str, typer.Option(help="volume or bucket")] = "volume",
+    in_place: Annotated[bool, typer.Option("--in-place", help="As the stack's inPlace")] = False,
+    age_identity: AgeIdentity = None,
+    override: Overrides = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Verdicts on a restore; exit code 2 when it would be refused."""
+    cluster = connect(namespace, kubeconfig, context)
+    found = installed(cluster, validator)
+    with _options_explained():
+        request = RestoreRequest(
+            validator=found.spec.name,
+            request_id=_REQUEST,
+            source=source,
+            set=set_id,
+            in_place=in_place,
+            age_identity=read_secret_key(age_identity),
+            overrides=read_overrides(override),
+        )
+    arguments = ("check-restore", *restore_arguments(request, set_id))
+    _run(found, cluster, arguments, mounted_secrets.for_restore(found.spec, request))
+
+
+@app.command("import")
+def identity_import(
+    namespace: Namespace,
+    new_identifier: Annotated[str, typer.Option(help="Participant identifier never used before")],
+    validator: Validator = None,
+    dump: Annotated[str, typer.Option(help="Identity dump id, or latest")] = "latest",
+    source: Annotated[str, typer.Option(help="cluster or bucket")] = "cluster",
+    apply: Annotated[str, typer.Option(help="workload, custom-resource or print")] = "workload",
+    age_identity: AgeIdentity = None,
+    override: Overrides = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Verdicts on an identity import; exit code 2 when it would be refused."""
+    cluster = connect(namespace, kubeconfig, context)
+    found = installed(cluster, validator)
+    with _options_explained():
+        request = IdentityImportRequest(
+            validator=found.spec.name,
+            request_id=_REQUEST,
+            source=source,
+            dump=dump,
+            new_participant_identifier=new_identifier,
+            apply=apply,
+            age_identity=read_secret_key(age_identity),
+            overrides=read_overrides(override),
+        )
+    chosen = _in_cluster(cluster, found, dump) if source == "cluster" else dump
+    arguments = ("check-import", *import_arguments(request, chosen))
+    secrets = mounted_secrets.for_identity_import(found.spec, request, chosen if is_capture_id(chosen) else None)
+    _run(found, cluster, arguments, secrets)
+
+
+def _in_cluster(cluster: Cluster, found: Installed, dump: str) -> str:
+    """Id of the dump: its Secret is mounted by name, because a Job reads no other Secret."""
+    records = ClusterRecords(cluster).list(found.spec.name, RecordKind.IDENTITY_DUMP)
+    kept = [
+        Capture.named(one.identifier)
+        for one in records
+        if one.status is RecordStatus.COMPLETED and "cluster" in one.locations
+    ]
+    return choose(kept, dump, kind="identity dump").identifier
+
+
+def _run(found: Installed, cluster: Cluster, arguments: tuple[str, ...], secrets: tuple[SecretKey, ...]) -> None:
+    name = fresh_name(f"{found.spec.name}-preflight")
+    try:
+        carry_out(cluster, found.job(name, arguments, secrets, _DEADLINE))
+    finally:
+        jobs.remove(cluster, name)
+
+
+@contextmanager
+def _options_explained() -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'options'}: {one['msg']}" for one in error.errors())
+        raise RefusedError(faults) from None

@@ -1,0 +1,56 @@
+"""How a person names a capture: an id, the newest, or the newest from before a moment."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, StringConstraints
+
+from catalyx_dr.model.capture_id import PATTERN as CAPTURE_ID_PATTERN
+
+LATEST = "latest"
+_BEFORE = re.compile(r"^latest before (\S+)$")
+
+Selector = Annotated[str, StringConstraints(pattern=rf"^latest$|{CAPTURE_ID_PATTERN}")]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """`named`: an id or `latest`; `before`: in UTC, only with `latest`."""
+
+    named: str
+    before: datetime | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Selection":
+        """Read `latest`, `latest before 2026-11-24T06:00:00Z` or an id; raises ValueError for a moment without zone."""
+        match = _BEFORE.fullmatch(text)
+        if match is None:
+            return cls(text)
+        try:
+            moment = datetime.fromisoformat(match[1])
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            raise ValueError(
+                f"{match[1]!r} is no moment with a time zone; write for example latest before 2026-11-24T06:00:00Z"
+            )
+        return cls(LATEST, moment.astimezone(UTC))
+
+
+def is_newest(text: str) -> bool:
+    """Tell whether a selector stands for whatever is newest, so that the id is known only when it is looked up."""
+    return text == LATEST or _BEFORE.fullmatch(text) is not None
+
+
+def _check(text: str) -> str:
+    Selection.parse(text)
+    return text
+
+
+SetSelector = Annotated[
+    str,
+    StringConstraints(pattern=rf"^latest$|^latest before \S+$|{CAPTURE_ID_PATTERN}"),
+    AfterValidator(_check),
+]

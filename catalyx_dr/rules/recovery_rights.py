@@ -1,0 +1,52 @@
+"""What a recovery may do in its namespace: the same list makes its Role and is asked for before anything is touched."""
+
+from dataclasses import dataclass
+
+from catalyx_dr.model.validator_spec import CustomResourceTarget, SpliceHelmTarget, ValidatorSpec, Workload
+
+
+@dataclass(frozen=True)
+class Right:
+    """Verbs on a resource of the namespace; without `names` on every object of it."""
+
+    resource: str
+    verbs: tuple[str, ...]
+    group: str = ""
+    names: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        named = f" {', '.join(self.names)}" if self.names else ""
+        return f"{', '.join(self.verbs)} {self.resource}{named}"
+
+
+RECORDS = Right("configmaps", ("get", "list", "create", "patch", "delete"))
+
+
+def recovery_rights(spec: ValidatorSpec) -> tuple[Right, ...]:
+    """Records; stopping, starting and changing the named workloads; the bootstrap Secret, made but never read."""
+    target = spec.target
+    workloads: set[Workload] = {*spec.workloads}
+    if isinstance(target, SpliceHelmTarget):
+        workloads.add(target.validator_workload)
+    changes = tuple(
+        Right(
+            f"{kind.lower()}s",
+            ("get", "patch"),
+            "apps",
+            tuple(sorted(workload.name for workload in workloads if workload.kind == kind)),
+        )
+        for kind in sorted({workload.kind for workload in workloads})
+    )
+    resource = (
+        (Right(target.plural, ("get", "patch"), target.group, (target.name,)),)
+        if isinstance(target, CustomResourceTarget)
+        else ()
+    )
+    return (
+        RECORDS,
+        *changes,
+        Right("pods", ("get", "list")),
+        Right("secrets", ("create",)),
+        Right("secrets", ("delete",), names=(target.bootstrap_secret,)),
+        *resource,
+    )

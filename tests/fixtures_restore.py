@@ -1,0 +1,54 @@
+"""A validator with one backup set, changed after it, and its API as far as a restore asks it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import ClassVar
+
+import pytest
+from psycopg import sql
+
+from catalyx_dr.model.validator_spec import ValidatorApi
+from catalyx_dr.operations.backup import back_up
+from tests.fixtures_postgres import ThrowawayServer
+from tests.fixtures_validator import Protected, WorkloadLog
+
+
+class PlayedApi(BaseHTTPRequestHandler):
+    party: ClassVar[str] = "acme-validator-1::1220" + "ab" * 32
+
+    def do_GET(self) -> None:
+        body = f'{{"party_id": "{self.party}", "user_name": "operator", "featured": false}}'.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture(scope="module")
+def api_url() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), PlayedApi)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def backed_up(protected: Protected, api_url: str, workload_log: WorkloadLog) -> Protected:
+    """A validator with one set on the volume, changed after it."""
+    protected = replace(protected, spec=protected.spec.model_copy(update={"api": ValidatorApi(url=api_url)}))
+    back_up(protected.spec, protected.surroundings)
+    change(protected.server)
+    return protected
+
+
+def change(server: ThrowawayServer) -> None:
+    server.run("participant", sql.SQL("DELETE FROM participant.lapi_events"))

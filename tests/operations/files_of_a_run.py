@@ -1,0 +1,147 @@
+"""Records and workloads in files, so that they outlive a run that is killed; as a program, a restore to be killed."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from unittest.mock import patch
+
+from catalyx_dr.adapters import access, workloads
+from catalyx_dr.adapters.postgres_client import PostgresClient
+from catalyx_dr.adapters.records import newest_first
+from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.model.record import Record, RecordKind
+from catalyx_dr.model.validator_spec import ValidatorSpec, Workload
+from catalyx_dr.operations import restore as restore_module
+from catalyx_dr.operations.progress import Progress
+from catalyx_dr.operations.restore import Patience, RestoreOrder, restore
+from catalyx_dr.operations.surroundings import Surroundings
+
+PATIENCE = Patience(*[timedelta(seconds=5)] * 4)
+
+
+class FileRecords:
+    """A record store in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(exist_ok=True)
+
+    def save(self, record: Record) -> None:
+        (self._folder / record.object_name).write_text(record.model_dump_json())
+
+    def find(self, kind: RecordKind, validator: str, identifier: str) -> Record | None:
+        found = [one for one in self.list(validator, kind) if one.identifier == identifier]
+        return found[0] if found else None
+
+    def list(self, validator: str | None = None, kind: RecordKind | None = None) -> list[Record]:
+        read = [Record.model_validate_json(path.read_text()) for path in self._folder.iterdir()]
+        return newest_first(one for one in read if validator in (None, one.validator) and kind in (None, one.kind))
+
+    def delete(self, record: Record) -> None:
+        (self._folder / record.object_name).unlink(missing_ok=True)
+
+
+class FileWorkloads:
+    """Which workloads run, in a file."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    @property
+    def running(self) -> dict[str, bool]:
+        if not self._file.exists():
+            return {"validator-app": True, "participant": True}
+        read: dict[str, bool] = json.loads(self._file.read_text())
+        return read
+
+    def exists(self, _cluster: object, workload: Workload) -> bool:
+        return workload.name in self.running
+
+    def stop(self, _cluster: object, workload: Workload) -> None:
+        self._set(workload, False)
+
+    def start(self, _cluster: object, workload: Workload) -> None:
+        self._set(workload, True)
+
+    def wait(self, _cluster: object, _workload: Workload, _patience: timedelta) -> None:
+        pass
+
+    def _set(self, workload: Workload, runs: bool) -> None:
+        self._file.write_text(json.dumps({**self.running, workload.name: runs}))
+
+
+def surroundings_in(folder: Path) -> Surroundings:
+    """Everything that a run in `folder` works with."""
+    return Surroundings(
+        FileRecords(folder / "records"), SecretFiles(folder / "secrets"), folder / "volume", folder / "scratch"
+    )
+
+
+def playing(files: FileWorkloads) -> list[object]:
+    """Patches that put the workloads of the files in place of the cluster's."""
+    played = {
+        "exists": files.exists,
+        "stop": files.stop,
+        "start": files.start,
+        "wait_until_gone": files.wait,
+        "wait_until_ready": files.wait,
+    }
+    made: list[object] = [patch.object(workloads, name, stand_in) for name, stand_in in played.items()]
+    return [*made, patch.object(access, "denied", lambda _cluster, _rights: ())]
+
+
+def _die() -> None:
+    os.killpg(0, signal.SIGKILL)
+
+
+def _then_die(step: Callable[..., None]) -> Callable[..., None]:
+    def fatal(*given: object, **named: object) -> None:
+        step(*given, **named)
+        _die()
+
+    return fatal
+
+
+def _die_in_phase(wanted: str) -> None:
+    real = Progress.phase
+
+    def phase(self: Progress, name: str, percent: int) -> None:
+        real(self, name, percent)
+        if name.startswith(wanted):
+            _die()
+
+    setattr(Progress, "phase", phase)  # noqa: B010 - mypy lets no method be replaced otherwise
+
+
+_STEPS: dict[str, tuple[object, str]] = {
+    "after the swap": (restore_module, "swap_in"),
+    "after loading, before proving": (PostgresClient, "load"),
+    "when one workload is stopped": (FileWorkloads, "stop"),
+}
+
+
+def _die_at(moment: str) -> None:
+    """Prepare to be killed in a phase, or right after a step inside one."""
+    if moment in _STEPS:
+        place, name = _STEPS[moment]
+        setattr(place, name, _then_die(getattr(place, name)))
+    else:
+        _die_in_phase(moment)
+
+
+def main() -> None:
+    """Restore the newest set as request r1, and die."""
+    spec, folder, moment, in_place = ValidatorSpec.model_validate_json(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]
+    _die_at(moment)
+    for one in playing(FileWorkloads(folder / "workloads.json")):
+        one.start()  # type: ignore[attr-defined]
+    order = RestoreOrder("latest", "r1", in_place=in_place == "in place")
+    restore(spec, order, surroundings_in(folder), None, PATIENCE)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""Rollbacks: what a restore replaced returns, is proven, and both sides are dropped only when their time is over."""
+
+from datetime import timedelta
+
+import pytest
+from psycopg import sql
+
+from catalyx_dr.adapters.cluster import Cluster
+from catalyx_dr.model.errors import RefusedError, UnprovenError
+from catalyx_dr.model.record import RecordKind, RecordStatus
+from catalyx_dr.operations.backup import back_up
+from catalyx_dr.operations.restore import Patience, RestoreOrder, restore
+from catalyx_dr.operations.rollback import roll_back
+from catalyx_dr.rules.database_names import is_aside
+from tests.fixtures_restore import PlayedApi
+from tests.fixtures_validator import Protected, WorkloadLog
+
+_PATIENCE = Patience(*[timedelta(seconds=3)] * 4)
+_CLUSTER: Cluster = None  # type: ignore[assignment]  # workloads are stand-ins
+_COUNT = "SELECT count(*) FROM participant.lapi_events"
+
+
+@pytest.fixture
+def restored(backed_up: Protected, workload_log: WorkloadLog) -> Protected:
+    """Restored by request r1."""
+    restore(backed_up.spec, RestoreOrder("latest", "r1"), backed_up.surroundings, _CLUSTER, _PATIENCE)
+    workload_log.done.clear()
+    return backed_up
+
+
+def aside(protected: Protected) -> list[str]:
+    return [name for name in protected.server.databases() if is_aside(name)]
+
+
+def test_rollback_puts_back_what_was_replaced(restored: Protected, workload_log: WorkloadLog) -> None:
+    record = roll_back(restored.spec, "r1", restored.surroundings, _CLUSTER, _PATIENCE)
+
+    assert record.status is RecordStatus.COMPLETED
+    assert restored.server.value("participant", _COUNT) == 0
+    assert workload_log.done[:2] == ["stop validator-app", "stop participant"]
+    assert all(workload_log.running.values())
+    (participant,) = [name for name in aside(restored) if "participant" in name]
+    assert participant.startswith("rolledback_")
+    assert restored.server.value(participant, _COUNT) == 3000
+    told = restored.surroundings.records.find(RecordKind.RESTORE, "validator-1", "r1")
+    assert told is not None
+    assert "rolledBack" in told.details
+
+
+def test_rollback_runs_once_and_its_restore_does_not_run_again(restored: Protected, workload_log: WorkloadLog) -> None:
+    first = roll_back(restored.spec, "r1", restored.surroundings, _CLUSTER, _PATIENCE)
+    workload_log.done.clear()
+
+    assert roll_back(restored.spec, "r1", restored.surroundings, _CLUSTER, _PATIENCE) == first
+    restore(restored.spec, RestoreOrder("latest", "r1"), restored.surroundings, _CLUSTER, _PATIENCE)
+
+    assert workload_log.done == []
+    assert restored.server.value("participant", _COUNT) == 0
+
+
+def test_unknown_request_is_refused_with_what_there_is(restored: Protected) -> None:
+    with pytest.raises(RefusedError, match="has no restore 'r7'; there are: r1"):
+        roll_back(restored.spec, "r7", restored.surroundings, _CLUSTER, _PATIENCE)
+
+
+def test_nothing_to_go_back_to_is_refused_before_anything_is_stopped(
+    backed_up: Protected, workload_log: WorkloadLog
+) -> None:
+    order = RestoreOrder("latest", "r1", in_place=True)
+    restore(backed_up.spec, order, backed_up.surroundings, _CLUSTER, _PATIENCE)
+    workload_log.done.clear()
+
+    with pytest.raises(RefusedError, match=r"is not there any more .*the restore was in place"):
+        roll_back(backed_up.spec, "r1", backed_up.surroundings, _CLUSTER, _PATIENCE)
+
+    assert workload_log.done == []
+    assert backed_up.server.value("participant", _COUNT) == 3000
+
+
+def test_rollback_that_is_not_proven_is_not_completed(restored: Protected, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PlayedApi, "party", "somebody-validator-1::1220" + "cd" * 32)
+
+    with pytest.raises(UnprovenError, match="its party hint should be"):
+        roll_back(restored.spec, "r1", restored.surroundings, _CLUSTER, _PATIENCE)
+
+    (record,) = restored.surroundings.records.list(kind=RecordKind.ROLLBACK)
+    assert record.status is RecordStatus.FAILED
+
+
+def test_backup_drops_what_was_set_aside_when_its_time_is_over(restored: Protected) -> None:
+    restored.server.run("postgres", sql.SQL("CREATE DATABASE replaced_participant_of_somebody"))
+    for _ in range(6):
+        restored.clock.next_day()
+    back_up(restored.spec, restored.surroundings)
+    assert len(aside(restored)) == 3
+
+    restored.clock.next_day()
+    back_up(restored.spec, restored.surroundings)
+
+    assert aside(restored) == ["replaced_participant_of_somebody"]
+    assert restored.server.value("participant", _COUNT) == 3000
+    with pytest.raises(RefusedError, match="was dropped when its time"):
+        roll_back(restored.spec, "r1", restored.surroundings, _CLUSTER, _PATIENCE)
+
+
+def test_backup_keeps_what_an_unproven_restore_set_aside(
+    backed_up: Protected, workload_log: WorkloadLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(PlayedApi, "party", "somebody-validator-1::1220" + "cd" * 32)
+        with pytest.raises(UnprovenError):
+            restore(backed_up.spec, RestoreOrder("latest", "r1"), backed_up.surroundings, _CLUSTER, _PATIENCE)
+    for _ in range(20):
+        backed_up.clock.next_day()
+
+    back_up(backed_up.spec, backed_up.surroundings)
+
+    assert len(aside(backed_up)) == 2
+
+
+def test_validators_on_one_server_keep_what_the_others_set_aside(restored: Protected) -> None:
+    for _ in range(20):
+        restored.clock.next_day()
+    other = restored.spec.model_copy(update={"name": "validator-2", "namespace": "validator-2"})
+
+    back_up(other, restored.surroundings)
+
+    assert len(aside(restored)) == 2
