@@ -11,13 +11,13 @@ from lightkube.resources.apps_v1 import Deployment, StatefulSet
 from lightkube.resources.core_v1 import Secret
 from lightkube.resources.storage_v1 import StorageClass
 
-from catalyx_dr.adapters.cluster import Cluster, explained
+from catalyx_dr.adapters.cluster import FIELD_MANAGER, MANAGED_BY, Cluster, explained
+from catalyx_dr.adapters.volume_snapshots import VolumeSnapshot
 from catalyx_dr.model.environment_spec import EnvironmentSpec
 from catalyx_dr.model.errors import RefusedError
 from catalyx_dr.rules.policy.cluster_facts import ClusterFacts, named_secrets
 
 VeleroSchedule = create_namespaced_resource("velero.io", "v1", "Schedule", "schedules")
-VolumeSnapshot = create_namespaced_resource("snapshot.storage.k8s.io", "v1", "VolumeSnapshot", "volumesnapshots")
 _AT_ONCE = 8
 Answer = TypeVar("Answer")
 
@@ -83,8 +83,8 @@ def _workloads(cluster: Cluster, namespaces: Iterable[str]) -> Mapping[str, froz
 def _other_backups(cluster: Cluster, namespaces: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
     wanted = list(namespaces)
     snapshots: dict[str, int] = defaultdict(int)
-    for namespace, _ in _listed(cluster, VolumeSnapshot, wanted):
-        snapshots[namespace] += 1
+    for namespace, snapshot in _listed(cluster, VolumeSnapshot, wanted):
+        snapshots[namespace] += (snapshot.metadata.labels or {}).get(MANAGED_BY) != FIELD_MANAGER
     schedules = list(_everywhere(cluster, VeleroSchedule))
     return {
         namespace: (

@@ -17,8 +17,9 @@ from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import Secret, ServiceAccount, ServiceAccountToken
 
-from catalyx_dr.adapters.cluster import Cluster, connect
-from catalyx_dr.adapters.cluster_facts import VeleroSchedule, VolumeSnapshot, observe
+from catalyx_dr.adapters.cluster import Cluster, connect, labels
+from catalyx_dr.adapters.cluster_facts import VeleroSchedule, observe
+from catalyx_dr.adapters.volume_snapshots import VolumeSnapshot
 from catalyx_dr.model.environment_spec import EnvironmentSpec
 from catalyx_dr.rules.environments import load_environment
 from catalyx_dr.rules.policy import cluster_findings
@@ -133,6 +134,8 @@ def test_snapshots_and_velero_schedules_are_found(client: Client, cluster: Clust
     schedule("of-another", ["somewhere-else"])
     snapshot = {"source": {"persistentVolumeClaimName": "data"}}
     client.create(VolumeSnapshot(metadata=ObjectMeta(name="monday", namespace=namespace), spec=snapshot))
+    ours = ObjectMeta(name="ours", namespace=namespace, labels=labels("acme"))
+    client.create(VolumeSnapshot(metadata=ours, spec=snapshot))
     facts, _ = observe(cluster, stack_in(namespace))
     assert facts.other_backups == {namespace: ("the Velero schedule nightly", "1 VolumeSnapshots")}
     (found,) = [one for one in cluster_findings(stack_in(namespace), facts) if one.id == "DR091"]

@@ -58,7 +58,7 @@ def bucket_survives(before: EnvironmentSpec, after: Stack) -> Iterator[Found]:
             continue
         moved = [name for name in _BUCKET_PLACE if getattr(old_bucket, name) != getattr(new_bucket, name)]
         if moved:
-            told = ", ".join(f"{name} {getattr(old_bucket, name)} -> {getattr(new_bucket, name)}" for name in moved)
+            told = ", ".join(f"{name} {getattr(old_bucket, name)!r} -> {getattr(new_bucket, name)!r}" for name in moved)
             reason = f"LEAVES the backups of bucket {old_bucket.name} behind ({told})"
             remedy = "keep the bucket, or copy its objects first and waive this with the reason"
             yield Found(Severity.ERROR, place, new.name, reason, remedy)

@@ -110,10 +110,21 @@ def named_secrets(validator: ValidatorSpec) -> Iterator[tuple[str, str, str]]:
             yield "api.walletLogin.clientSecret", login.client_secret, key
         for key in (login.username_key, login.password_key):
             yield "api.walletLogin.userSecret", login.user_secret, key
+    yield from _named_by_store(validator)
+    named = (
+        ("alerts.webhook", validator.alerts.webhook if validator.alerts else None),
+        ("drill.ageIdentity", validator.drill.age_identity if validator.drill else None),
+    )
+    yield from ((place, secret.name, secret.key) for place, secret in named if secret is not None)
+
+
+def _named_by_store(validator: ValidatorSpec) -> Iterator[tuple[str, str, str]]:
     bucket = validator.backup.bucket if validator.backup else None
     if bucket is not None and bucket.credentials is not None:
         for key in (bucket.credentials.access_key_id_key, bucket.credentials.secret_access_key_key):
             yield "backup.bucket.credentials.secret", bucket.credentials.secret, key
+    if bucket is not None and bucket.ca_bundle is not None and bucket.ca_bundle.kind == "Secret":
+        yield "backup.bucket.caBundle", bucket.ca_bundle.name, bucket.ca_bundle.key
     if bucket is not None and bucket.ca_bundle is not None and bucket.ca_bundle.kind == "Secret":
         yield "backup.bucket.caBundle", bucket.ca_bundle.name, bucket.ca_bundle.key
     yield from _secrets_of_proofs(validator)

@@ -15,6 +15,7 @@ from catalyx_dr.model.validator_spec import (
     Retention,
     RunSchedule,
     ValidatorSpec,
+    VolumeSnapshots,
 )
 from catalyx_dr.rules.review.words import code, length
 
@@ -26,12 +27,14 @@ def described(block: BaseModel) -> str:
     """What a block declares, for somebody who has not got the file open."""
     match block:
         case DatabaseBackup():
-            places = [part for part in (block.volume, block.bucket) if part is not None]
-            return f"{schedule(block)}, to {' and to '.join(described(place) for place in places)}"
+            places = [part for part in (block.snapshot, block.volume, block.bucket) if part is not None]
+            return f"{schedule(block)}, to {' and to '.join(map(described, places))}"
         case IdentityDumps():
             return f"{schedule(block)}, {described(block.retention)}"
         case BackupVolume():
             return f"a volume of class {code(block.storage_class)} ({described(block.retention)})"
+        case VolumeSnapshots():
+            return f"snapshots of class {code(block.volume_snapshot_class)} ({described(block.retention)})"
         case BackupBucket():
             lock = described(block.object_lock) if block.object_lock else "no object lock"
             return f"the bucket {code(f's3://{block.name}/{block.prefix}')} ({described(block.retention)}, {lock})"

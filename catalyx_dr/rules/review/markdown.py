@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from catalyx_dr.model.quantity import Quantity
-from catalyx_dr.model.validator_spec import RunSchedule
+from catalyx_dr.model.validator_spec import RunSchedule, ValidatorSpec
 from catalyx_dr.rules.environments import overrides
 from catalyx_dr.rules.policy.finding import Finding, Severity
 from catalyx_dr.rules.review.described import recovery_point, schedules
@@ -13,7 +13,7 @@ from catalyx_dr.rules.review.stack_changes import stack_changes
 from catalyx_dr.rules.review.stack_review import Review
 from catalyx_dr.rules.review.stored_bytes import bucket_bytes, sizing, volume_bytes
 from catalyx_dr.rules.review.words import code, prose
-from catalyx_dr.rules.sizing import grown
+from catalyx_dr.rules.sizing import grown, kept_sets
 
 # A comment of a pull request holds 65,536 characters.
 _MOST_ROWS = 100
@@ -135,7 +135,7 @@ def _cost(review: Review) -> Iterator[str]:
         rows.append(
             (
                 code(validator.name),
-                f"{volume.size.words} ({sizing(volume)}){now}" if volume else "none",
+                f"{volume.size.words} ({sizing(volume)}){now}" if volume else _snapshots(validator),
                 f"{bucket.total.words} ({_count(bucket.sets, 'set')} of {bucket.per_set.words}{deleted})"
                 if bucket
                 else "none",
@@ -145,6 +145,14 @@ def _cost(review: Review) -> Iterator[str]:
     yield from ("### Cost in bytes", "")
     yield from _table(("validator", "volume", "in the bucket, at most"), rows, total)
     yield from ("A set in the bucket is counted with a quarter of the databases' storage, as if they were full.", "")
+
+
+def _snapshots(validator: ValidatorSpec) -> str:
+    backup = validator.backup
+    if backup is None or backup.snapshot is None:
+        return "none"
+    kept = kept_sets(backup.snapshot.retention, backup)
+    return f"snapshots: {_count(kept, 'set')}, each of what changed in {validator.databases.storage.words}"
 
 
 def _next_runs(review: Review) -> Iterator[str]:
