@@ -59,7 +59,16 @@ CASES: dict[str, dict[str, Any]] = {
     "recoveries": {
         "base": "recoveries",
         "before": {"remove": ["restore", "identityImport"]},
-        "after": {},
+        "after": {
+            "set": {
+                "restore.inPlace": True,
+                "restore.overrides": [{"verdict": "set-age", "reason": "Sequencers were asked to keep more."}],
+            }
+        },
+    },
+    "recoveries-that-stand": {
+        "base": "recoveries",
+        "after": {"remove": ["restore"]},
     },
     "new-stack": {"base": "critical", "before": None, "after": {}},
     "warnings-and-waivers": {

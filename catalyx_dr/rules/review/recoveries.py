@@ -11,7 +11,7 @@ from catalyx_dr.model.environment_spec import (
     RestoreRequest,
 )
 from catalyx_dr.rules.review.stack_review import Review
-from catalyx_dr.rules.review.words import code, length, listed
+from catalyx_dr.rules.review.words import code, length, listed, prose
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -36,15 +36,24 @@ def _told(request: RecoveryRequest, review: Review) -> str:
         return (
             f"{code(request.validator)} goes back to {_named(request.set, 'backup set', review)}, read from the "
             f"{request.source}; {stopped} are stopped while its databases are swapped, and what happened since then is "
-            "lost from them"
+            f"lost from them{_in_place(request)}{_overridden(request)}"
         )
     assert isinstance(request, IdentityImportRequest)  # noqa: S101 - for the type checker
-    by_hand = "" if request.apply != "print" else "; the values are set by a person"
+    by_hand = "; the Job waits until a person has set the values" if request.apply == "print" else ""
     return (
         f"{code(request.validator)} comes back with {_named(request.dump, 'identity dump', review)}, read from the "
         f"{request.source}, as the new participant {code(request.new_participant_identifier)}; {stopped} are stopped "
-        f"meanwhile{by_hand}"
+        f"meanwhile{by_hand}{_overridden(request)}"
     )
+
+
+def _in_place(request: RestoreRequest) -> str:
+    return "; **the present databases are dropped first: THERE IS NO WAY BACK**" if request.in_place else ""
+
+
+def _overridden(request: RecoveryRequest) -> str:
+    told = [f"{code(one.verdict)} ({prose(one.reason)})" for one in request.overrides]
+    return f"; refusals of the preflight that are overridden: {', '.join(told)}" if told else ""
 
 
 def _workloads(request: RecoveryRequest, spec: EnvironmentSpec) -> tuple[object, ...]:
