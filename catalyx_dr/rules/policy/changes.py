@@ -197,7 +197,7 @@ CHANGE_RULES = (
             "A validator stays the same one",
             "error",
             "With another party hint or migration id, dumps and sets made before would be recovered as somebody else.",
-            "domain 1.2, 1.4",
+            "Splice documentation, Validator Disaster Recovery",
         ),
         identity_stays,
     ),
@@ -218,7 +218,7 @@ CHANGE_RULES = (
             "error",
             "The network knows a participant by identifier and namespace for ever; after a crash between party move "
             "and contract import, another fresh identifier is needed too.",
-            "domain 1.4, 4",
+            "Splice documentation, Validator Disaster Recovery",
         ),
         identifier_is_new,
     ),

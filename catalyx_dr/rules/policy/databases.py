@@ -18,7 +18,7 @@ _IMPLAUSIBLE = Quantity.parse("64Mi")
     why="The validator app's database must be captured before the participant's. With the two exchanged, or one named "
     "twice, every backup looks fine and no restore works: the app asks for ledger offsets that its participant lacks, "
     "and nothing says so.",
-    source="domain 1.1, 1.2, 4",
+    source="Splice documentation, Validator Backups; Splice documentation, Deploying a Validator (databases)",
 )
 def databases_in_order(stack: Stack) -> Iterator[Found]:
     """Report databases that are one and the same, or that carry each other's names."""
@@ -50,7 +50,7 @@ def databases_in_order(stack: Stack) -> Iterator[Found]:
     severity="warning",
     why="Older participant databases can lie beside the present one. Backing up the wrong one gives a healthy pod "
     "without the validator's identity.",
-    source="domain 1.2",
+    source="Splice documentation, Deploying a Validator (databases)",
 )
 def database_of_migration(stack: Stack) -> Iterator[Found]:
     """Report a participant database whose number is not the migration id."""

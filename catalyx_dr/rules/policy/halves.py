@@ -11,7 +11,7 @@ from catalyx_dr.rules.policy.finding import Found, Severity, Stack, rule
     severity="error",
     why="Database backups alone cannot restore a validator's identity, identity dumps alone cannot restore its ledger "
     "state. With one half missing, a recovery ends with a party nobody can act for, or with an empty validator.",
-    source="vendor guide, Backup Types Overview; domain 1.1",
+    source="vendor guide, Backup Types Overview; Splice documentation, Validator Backups",
 )
 def both_halves(stack: Stack) -> Iterator[Found]:
     """Report a validator without database backups or without identity dumps."""

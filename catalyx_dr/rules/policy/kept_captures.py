@@ -97,7 +97,7 @@ def enough_dumps(stack: Stack) -> Iterator[Found]:
     severity="warning",
     why="Sequencers prune what is older than 30 days. A participant restored from before cannot catch up: such a set "
     "is a record, not a recovery.",
-    source="domain 1.1",
+    source="Splice documentation, Validator Backups",
 )
 def kept_are_usable(stack: Stack) -> Iterator[Found]:
     """Report sets that are kept beyond the 30 days."""
@@ -124,7 +124,7 @@ def kept_are_usable(stack: Stack) -> Iterator[Found]:
     severity="error",
     why="Between a kept backup and the next lies history that only the participant has. If it prunes sooner than that, "
     "some history is in no backup at all.",
-    source="domain 1.1",
+    source="Splice documentation, Validator Backups",
 )
 def closer_than_pruning(stack: Stack) -> Iterator[Found]:
     """Report a spacing of kept sets that is not below the participant's pruning retention."""

@@ -15,7 +15,7 @@ from catalyx_dr.rules.policy.finding import Found, Severity, Stack, rule
     severity="error",
     why="Two validators on one database mean that one of them names the wrong one; restoring either swaps it away from "
     "the other.",
-    source="domain 1.2, 4",
+    source="Splice documentation, Deploying a Validator (databases)",
 )
 def own_databases(stack: Stack) -> Iterator[Found]:
     """Report databases that two validators name; a host without a dot is one of the validator's own namespace."""
@@ -28,7 +28,7 @@ def own_databases(stack: Stack) -> Iterator[Found]:
     severity="error",
     why="Party hint and node identifier name one validator on the network. Two that share one would be recovered as "
     "each other.",
-    source="domain 1.4",
+    source="Splice documentation, Validator Disaster Recovery",
 )
 def own_identity(stack: Stack) -> Iterator[Found]:
     """Report party hints and node identifiers that two validators share."""

@@ -1,4 +1,4 @@
-"""Copies outside the cluster: there, encrypted, locked (vendor guide, Storage Recommendations; domain 4, 9)."""
+"""Copies outside the cluster: there, encrypted, locked (vendor guide, Storage Recommendations, 9)."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _IN_CLUSTER = re.compile(r"https?://(?:[^/:]+\.svc(?:\.[^/:]+)?|[^/:.]+)(?::[0-9
     severity="error in production and critical, warning in staging",
     why="Volumes and Secrets die with their cluster. Identity dumps are exported to the backup bucket, so without a "
     "bucket both halves are lost together.",
-    source="vendor guide, Storage Recommendations; domain 4",
+    source="vendor guide, Storage Recommendations",
 )
 def copy_off_cluster(stack: Stack) -> Iterator[Found]:
     """Report a validator without a bucket, and one whose sets are snapshots, which never leave the cluster."""
@@ -72,7 +72,7 @@ def bucket_elsewhere(stack: Stack) -> Iterator[Found]:
     severity="error",
     why="Identity dumps hold the participant's private keys. So does its database, unless an external KMS holds them; "
     "the vendor's table says otherwise and is wrong there. Who reads such an object can act as the validator's party.",
-    source="domain 4, 9",
+    source="Splice documentation, Validator Disaster Recovery (keys in the database)",
 )
 def encrypted_off_cluster(stack: Stack) -> Iterator[Found]:
     """Report a bucket without age recipients."""
@@ -98,7 +98,7 @@ def encrypted_off_cluster(stack: Stack) -> Iterator[Found]:
     severity="warning",
     why="Sets on the volume are not encrypted by this project, so that a restore needs no key. The database of a "
     "participant without external KMS holds its private keys.",
-    source="domain 9",
+    source="Splice documentation, Validator Disaster Recovery (keys in the database)",
 )
 def encrypted_on_volume(stack: Stack) -> Iterator[Found]:
     """Report a volume whose storage class is not declared to encrypt."""

@@ -40,6 +40,10 @@ catalyx-dr:raised: [DR010]
 The same rules are a Pulumi policy pack, for stacks whose program is not trusted to stop by itself:
 `pulumi preview --policy-pack policy_pack`.
 
+Sources: the **vendor guide** is "Validator Backups and Identity Dumps" of CatalyX Blockchain Manager 1.11; the **Splice
+documentation** is that of its repository `canton-network/splice`, `docs/src/validator_operator/`:
+`validator_backups.rst`, `validator_disaster_recovery.rst` and `validator_helm.rst`.
+
 This page is generated from the rules: `make schema`.
 """
 

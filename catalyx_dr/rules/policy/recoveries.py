@@ -20,7 +20,7 @@ from catalyx_dr.rules.verdict import Checks, override_fault
     severity="error",
     why="The network knows a participant by identifier and namespace for ever. An identifier works once; "
     "nodeIdentifier is the one the validator had before the import.",
-    source="domain 1.4; vendor guide 2.1",
+    source="Splice documentation, Validator Disaster Recovery; vendor guide, Restore Validator from Identity Dump",
 )
 def unused_identifier(stack: Stack) -> Iterator[Found]:
     """Report an identifier that a validator of the stack has or had."""
@@ -47,7 +47,7 @@ def unused_identifier(stack: Stack) -> Iterator[Found]:
     severity="warning",
     why="Splice refuses to start unless nodeIdentifier equals newParticipantIdentifier, in all later restarts too. The "
     "vendor's custom resource keeps its node identifier: the two rules conflict, the target's flavour decides.",
-    source="domain 1.4, 5",
+    source="Splice documentation, Validator Disaster Recovery; the vendor's custom resource",
 )
 def identifier_after_import(stack: Stack) -> Iterator[Found]:
     """Remind of the change that has to follow an import with Splice's charts."""
@@ -124,7 +124,7 @@ def source_declared(stack: Stack) -> Iterator[Found]:
     severity="warning",
     why="Sequencers prune what is older; the participant could not catch up. Preflight refuses such a set; a block "
     "that stays in the file after its restore is harmless, and can be removed.",
-    source="domain 1.1",
+    source="Splice documentation, Validator Backups",
 )
 def young_enough(stack: Stack) -> Iterator[Found]:
     """Report a named set beyond the 30 days, or one from the future."""

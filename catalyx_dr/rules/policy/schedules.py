@@ -22,7 +22,7 @@ _HOUR = timedelta(hours=1)
     severity="error in critical, warning in production",
     why="Canton asks for a database backup at least every 4 hours. The vendor's table says 6 hours for production; the "
     "difference is two more hours of users and transactions that a recovery loses.",
-    source="domain 1.1 (Canton's validator backups); vendor guide, Recommended Backup Frequency",
+    source="Splice documentation, Validator Backups; vendor guide, Recommended Backup Frequency",
 )
 def cantons_recovery_point(stack: Stack) -> Iterator[Found]:
     """Report backups whose schedule or promise is beyond Canton's 4 hours."""
