@@ -18,7 +18,7 @@ def backup_rules(spec: ValidatorSpec) -> list[PolicyRuleArgs]:
     if spec.backup is not None and spec.backup.snapshot is not None:
         claims = [step.volume.claim for step in snapshot_steps(spec.databases)]
         return [
-            _records(),
+            *_of_every_run(spec),
             _snapshots("get", "list", "create", "patch", "delete"),
             _core("persistentvolumeclaims", "get", names=claims),
         ]

@@ -25,7 +25,7 @@ from catalyx_dr.rules.identity_history import (
     unproven_imports,
 )
 from catalyx_dr.rules.identity_preflight import IMPORT_CHECKS, ImportFacts, TargetFacts, import_verdicts
-from catalyx_dr.rules.recovery import choose
+from catalyx_dr.rules.recovery import age_verdict, choose
 from catalyx_dr.rules.restore_preflight import (
     RESTORE_CHECKS,
     OriginalFacts,
@@ -81,6 +81,9 @@ def plan_restore(
     plan = _resolve(captures, manifests, known or request.set, request, "backup set")
     if plan.taken is None:
         return plan
+    if request.source == "snapshot":
+        verdicts = (age_verdict(plan.taken, now),)
+        return _judged(plan, verdicts, request, {}, (restore_note(spec, request, plan, now),))
     manifest = manifests.get(plan.capture)
     taken_in = manifest.namespace if manifest else spec.namespace
     dumps = [one.started for one in history if _is_dump(one)]
@@ -161,6 +164,12 @@ def _judged(
 
 def restore_note(spec: ValidatorSpec, request: RestoreRequest, plan: RecoveryPlan, now: datetime) -> str:
     """What a person reads in the preview of a restore."""
+    if request.source == "snapshot":
+        return (
+            f"restore {request.request_id}: {_named('set', plan, now)}, from snapshots; it is restored into new claims "
+            "and proven on throw-away servers beside the present ones, which run on: nothing is stopped or replaced "
+            "until somebody runs catalyx-dr switch-claims"
+        )
     return (
         f"restore {request.request_id}: {_named('set', plan, now)}, from the {request.source}; it is loaded and proven "
         f"beside the present databases, then {stopped(spec)} are scaled down, the databases swapped by renaming, and "

@@ -2,7 +2,6 @@
 
 import grpc
 
-from catalyx_dr.model.snapshot_set import SourceClaim
 from dev.engine.kubernetes_plugin.provider import KubernetesProvider
 from dev.engine.language_host import PythonLanguageHost
 
@@ -31,5 +30,4 @@ _ENGINE_CALLS = (
     PythonLanguageHost.RuntimeOptionsPrompts,
     PythonLanguageHost.Template,
     grpc.GenericRpcHandler.service,
-    SourceClaim.access_modes,
 )

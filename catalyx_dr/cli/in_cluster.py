@@ -36,6 +36,7 @@ from catalyx_dr.operations.restore import RestoreOrder, restore
 from catalyx_dr.operations.restore import preflight as restore_preflight
 from catalyx_dr.operations.rollback import roll_back
 from catalyx_dr.operations.snapshot_backup import snapshot
+from catalyx_dr.operations.snapshot_restore import restore_snapshots
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.operations.verify import verify
 from catalyx_dr.rules.verdict import Outcome, Verdict
@@ -51,7 +52,7 @@ PartyId = Annotated[str | None, typer.Option(help="Party of the operator, where 
 
 
 SetOption = Annotated[str, typer.Option("--set", help="Backup set id, latest, or latest before a moment")]
-SetSource = Annotated[str, typer.Option("--source", help="volume or bucket")]
+SetSource = Annotated[str, typer.Option("--source", help="volume, bucket or snapshot")]
 InPlace = Annotated[bool, typer.Option("--in-place", help="Drop the present databases first: no room for both")]
 DumpOption = Annotated[str, typer.Option("--dump", help="Identity dump id, or latest")]
 DumpSource = Annotated[str, typer.Option("--source", help="cluster or bucket")]
@@ -160,6 +161,10 @@ def restore_databases(
 ) -> None:
     """Restore both databases beside the present ones, prove them, and swap."""
     validator, cluster = _read(spec)
+    if source == "snapshot":
+        snapshots = ClusterSnapshots(cluster, validator.name)
+        restore_snapshots(validator, set_id, request, _surroundings(cluster), cluster, snapshots)
+        return
     order = RestoreOrder(set_id, request, source, age_identity_file, read_overrides(override), in_place)
     restore(validator, order, _surroundings(cluster), cluster)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from catalyx_dr.model.validator_spec import CustomResourceTarget, SpliceHelmTarget, ValidatorSpec, Workload
+from catalyx_dr.rules.snapshot_order import stateful_sets
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,21 @@ def recovery_rights(spec: ValidatorSpec) -> tuple[Right, ...]:
     return (
         RECORDS,
         *changes,
+        *_restoring_snapshots(spec),
         Right("pods", ("get", "list")),
         Right("secrets", ("create",)),
         Right("secrets", ("delete",), names=(target.bootstrap_secret,)),
         *resource,
+    )
+
+
+def _restoring_snapshots(spec: ValidatorSpec) -> tuple[Right, ...]:
+    """New claims, and throw-away servers on them: who may make pods can use what the namespace's pods can."""
+    if spec.backup is None or spec.backup.snapshot is None:
+        return ()
+    return (
+        Right("volumesnapshots", ("get", "list"), "snapshot.storage.k8s.io"),
+        Right("persistentvolumeclaims", ("create", "delete")),
+        Right("pods", ("create", "delete")),
+        Right("statefulsets", ("get",), "apps", stateful_sets(spec.databases)),
     )

@@ -5,11 +5,14 @@ of its volume holds both at one moment, and no order is needed (domain 3).
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from catalyx_dr.model.errors import UnprovenError
 from catalyx_dr.model.snapshot_set import SnapshotManifest
-from catalyx_dr.model.validator_spec import DatabaseRole, Databases, ServerVolume
+from catalyx_dr.model.validator_spec import DatabaseRole, Databases, ServerVolume, ValidatorSpec
 from catalyx_dr.rules.capture_order import check_offsets
+from catalyx_dr.rules.recovery import age_verdict
+from catalyx_dr.rules.verdict import Verdict, passed, refusal, warning
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ def snapshot_steps(databases: Databases) -> tuple[SnapshotStep, ...]:
     )
 
 
+def stateful_sets(databases: Databases) -> tuple[str, ...]:
+    """Names of the servers' StatefulSets; raises ValueError as the steps do."""
+    return tuple(sorted({step.volume.stateful_set for step in snapshot_steps(databases)}))
+
+
 def check_snapshot_order(manifest: SnapshotManifest) -> None:
     """Raise UnprovenError unless the app's snapshot was ready before the participant's was asked for, and not ahead."""
     app = manifest.snapshot_of(DatabaseRole.VALIDATOR_APP)
@@ -52,3 +60,47 @@ def check_snapshot_order(manifest: SnapshotManifest) -> None:
         manifest.state(DatabaseRole.VALIDATOR_APP).ledger_offset,
         manifest.state(DatabaseRole.PARTICIPANT).ledger_offset,
     )
+
+
+@dataclass(frozen=True)
+class RestoredState:
+    """What a server on restored claims holds."""
+
+    participant_id: str | None
+    ingested: int | None
+    ledger_end: int | None
+
+
+def check_restored(manifest: SnapshotManifest, found: RestoredState) -> None:
+    """Raise UnprovenError unless restored snapshots hold what the set promises: participant, order, ledger."""
+    if found.participant_id != manifest.participant_id:
+        raise UnprovenError(
+            f"the restored database is of participant {found.participant_id}, the set is of {manifest.participant_id}"
+        )
+    check_offsets(found.ingested, found.ledger_end)
+    least = manifest.state(DatabaseRole.PARTICIPANT).ledger_offset
+    if least is not None and (found.ledger_end is None or found.ledger_end < least):
+        raise UnprovenError(
+            f"the restored ledger ends at {found.ledger_end}, and {least} was there before the snapshot was taken"
+        )
+
+
+def snapshot_verdicts(spec: ValidatorSpec, manifest: SnapshotManifest, now: datetime) -> tuple[Verdict, ...]:
+    """Whether a set may be restored, as far as can be told before anything is touched."""
+    of, asked = f"{manifest.validator} ({manifest.party_hint})", f"{spec.name} ({spec.party_hint})"
+    own = "set-of-this-validator"
+    age = age_verdict(manifest.started, now)
+    migration = passed("migration-id", str(spec.migration_id))
+    if manifest.migration_id != spec.migration_id:
+        migration = warning(
+            "migration-id",
+            f"the set was taken at migration {manifest.migration_id}, the validator is at {spec.migration_id}",
+            "it can catch up only while the synchronizer nodes of that migration are still up",
+        )
+    if of != asked:
+        return (
+            refusal(own, f"set {manifest.set_id} is of {of}, asked for is {asked}", "choose another"),
+            age,
+            migration,
+        )
+    return (passed(own, of), age, migration)

@@ -28,9 +28,10 @@ def test_backup_by_snapshots_reads_the_claims_it_snapshots_and_no_other() -> Non
         | {"server": {"host": "pg", "volume": {"claim": "pg-data-postgres-0", "statefulSet": "postgres"}}},
         "backup": {"method": "snapshot", "snapshot": {"volumeSnapshotClass": "csi"}},
     }
-    rules = allowed(backup_rules(stack_spec(validators=[validator]).validators[0]))
-    assert rules == {
-        ("configmaps", ()): {"get", "list", "create", "patch", "delete"},
+    spec = stack_spec(validators=[validator]).validators[0]
+    assert allowed(recovery_rules(validator_spec()))[("pods", ())] == {"get", "list"}
+    assert allowed(recovery_rules(spec))[("persistentvolumeclaims", ())] == {"create", "delete"}
+    assert allowed(backup_rules(spec)) == EVERY_RUN | {
         ("volumesnapshots", ()): {"get", "list", "create", "patch", "delete"},
         ("persistentvolumeclaims", ("pg-data-postgres-0",)): {"get"},
     }

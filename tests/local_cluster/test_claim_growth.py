@@ -1,38 +1,30 @@
 """The backup job's claim against a real API server, resizer and kubelet, with no more rights than the job has."""
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-import yaml
 
 from catalyx_dr.adapters.backup_claims import ClusterClaim
-from catalyx_dr.adapters.cluster import Cluster, connect
+from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.model.errors import RefusedError, UnreachableError
 from catalyx_dr.model.quantity import Quantity
-from dev.cluster import kubeconfig_path
 from dev.cluster.lifecycle import external_kubeconfig
-from tests.local_cluster.pods import Kubectl, claim, pod
+from tests.local_cluster.pods import Kubectl, as_service_account, claim, pod
 
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.skipif(external_kubeconfig() is not None, reason="needs the local cluster's driver"),
 ]
 PATIENCE = timedelta(seconds=60)
-ROLE = {
-    "apiVersion": "rbac.authorization.k8s.io/v1",
-    "kind": "Role",
-    "metadata": {"name": "job"},
-    "rules": [
-        {
-            "apiGroups": [""],
-            "resources": ["persistentvolumeclaims"],
-            "resourceNames": ["data", "fixed"],
-            "verbs": ["get", "patch"],
-        }
-    ],
-}
+RULES = [
+    {
+        "apiGroups": [""],
+        "resources": ["persistentvolumeclaims"],
+        "resourceNames": ["data", "fixed"],
+        "verbs": ["get", "patch"],
+    }
+]
 FIXED_CLASS = {
     "apiVersion": "storage.k8s.io/v1",
     "kind": "StorageClass",
@@ -51,15 +43,7 @@ QUOTA = {
 @pytest.fixture(scope="module")
 def job(kubectl: Kubectl) -> Iterator[Cluster]:
     """The cluster as a service account with the rights of the backup job sees it."""
-    for words in (
-        ("create", "serviceaccount", "job"),
-        ("create", "rolebinding", "job", "--role=job", f"--serviceaccount={namespace_of(kubectl)}:job"),
-    ):
-        assert kubectl(*words).returncode == 0
-    assert kubectl("apply", "-f", "-", document=ROLE).returncode == 0
-    config = yaml.safe_load(kubeconfig_path().read_text())
-    config["users"][0]["user"] = {"token": kubectl("create", "token", "job").stdout.strip()}
-    cluster = connect(namespace_of(kubectl), yaml.safe_dump(config))
+    cluster = as_service_account(kubectl, "job", RULES)
     yield cluster
     cluster.client.close()
 
@@ -73,10 +57,6 @@ def mounted(kubectl: Kubectl) -> Iterator[None]:
     assert ready.returncode == 0, kubectl("describe", "pod", "user").stdout
     yield
     kubectl("delete", "pod/user", "pvc/data", "resourcequota/few", "--ignore-not-found")
-
-
-def namespace_of(kubectl: Kubectl) -> str:
-    return str(json.loads(kubectl("get", "serviceaccount", "default", "-o=json").stdout)["metadata"]["namespace"])
 
 
 @pytest.mark.usefixtures("mounted")

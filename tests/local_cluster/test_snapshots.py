@@ -1,8 +1,8 @@
 """Backup by snapshots against the official snapshot controller and sidecars, with real PostgreSQL servers."""
 
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from catalyx_dr.adapters.cluster import Cluster, connect
 from catalyx_dr.adapters.records import ClusterRecords
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.adapters.volume_snapshots import ClusterSnapshots, published
-from catalyx_dr.model.errors import RefusedError, UnreachableError
+from catalyx_dr.model.errors import RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.quantity import Quantity
-from catalyx_dr.model.record import RecordKind, RecordStatus
+from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import (
     Database,
     DatabaseBackup,
@@ -29,13 +29,16 @@ from catalyx_dr.model.validator_spec import (
     ValidatorSpec,
     VolumeSnapshots,
 )
+from catalyx_dr.operations.claim_switch import ClaimSwitch
 from catalyx_dr.operations.snapshot_backup import snapshot
+from catalyx_dr.operations.snapshot_restore import restore_snapshots
 from catalyx_dr.operations.surroundings import Surroundings
+from components.permissions import backup_rules, recovery_rules
 from dev.cluster import kubeconfig_path
 from dev.cluster.lifecycle import external_kubeconfig
 from tests.fixtures_postgres import PARTICIPANT_ID, PARTICIPANT_TABLES, VALIDATOR_TABLES
 from tests.fixtures_validator import Clock
-from tests.local_cluster.pods import Kubectl
+from tests.local_cluster.pods import Kubectl, as_service_account, namespace_of
 
 pytestmark = [
     pytest.mark.cluster,
@@ -127,6 +130,21 @@ class Servers:
         path.write_text(PASSWORD)
         return Surroundings(records=ClusterRecords(self.cluster), secrets=files, scratch=self.folder, now=self.clock)
 
+    @contextmanager
+    def allowed(self, name: str, rules: list[Any]) -> Iterator["Servers"]:
+        """The same for a service account with the rules of a Role."""
+        written = [
+            {
+                "apiGroups": rule.api_groups,
+                "resources": rule.resources,
+                "verbs": rule.verbs,
+                **({"resourceNames": rule.resource_names} if rule.resource_names else {}),
+            }
+            for rule in rules
+        ]
+        with closing(as_service_account(self.kubectl, name, written)) as cluster:
+            yield replace(self, cluster=cluster)
+
     @property
     def store(self) -> ClusterSnapshots:
         return ClusterSnapshots(self.cluster, "acme")
@@ -175,8 +193,7 @@ def server(name: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def make_servers(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[bool], Servers]]:
-    namespace = json.loads(kubectl("get", "serviceaccount", "default", "-o=json").stdout)["metadata"]["namespace"]
-    cluster = connect(namespace, str(kubeconfig_path()))
+    cluster = connect(namespace_of(kubectl), str(kubeconfig_path()))
 
     def make(both: bool) -> Servers:
         servers = Servers(kubectl, cluster, tmp_path_factory.mktemp("servers"), both)
@@ -232,7 +249,7 @@ def test_an_app_that_is_ahead_is_not_published_and_nothing_stays(two_servers: Se
     forget(two_servers)
     two_servers.run("participant-pg", "participant", "UPDATE participant.lapi_parameters SET ledger_end = 199")
     try:
-        with pytest.raises(Exception, match="ingested offset 200, but the participant's ledger ends at 199"):
+        with pytest.raises(UnprovenError, match="ingested offset 200, but the participant's ledger ends at 199"):
             snapshot(two_servers.spec(), two_servers.surroundings, two_servers.store)
     finally:
         two_servers.run("participant-pg", "participant", "UPDATE participant.lapi_parameters SET ledger_end = 200")
@@ -282,3 +299,104 @@ def test_what_a_killed_run_left_goes_and_what_somebody_deleted_is_told(two_serve
     assert f"attention: set {first.identifier} lost its VolumeSnapshots" in second.message
     record = two_servers.surroundings.records.find(RecordKind.BACKUP_SET, "acme", first.identifier)
     assert record is None or not record.is_sound_in("snapshot")
+
+
+def restored(servers: Servers, request: str, selector: str = "latest") -> Record:
+    return restore_snapshots(
+        servers.spec(), selector, request, servers.surroundings, servers.cluster, servers.store, timedelta(minutes=2)
+    )
+
+
+def rows(servers: Servers) -> tuple[int, int]:
+    app, participant = servers.names
+    with servers.connection(app, "cantonnet_validator") as connection:
+        first = connection.execute("SELECT count(*) FROM validator.user_wallet_acs_store").fetchone()
+    with servers.connection(participant, "participant") as connection:
+        second = connection.execute("SELECT count(*) FROM participant.lapi_events").fetchone()
+    assert first is not None
+    assert second is not None
+    return int(first[0]), int(second[0])
+
+
+def claims(servers: Servers) -> set[str]:
+    found = servers.kubectl("get", "pvc", "-o=jsonpath={.items[*].metadata.name}").stdout.split()
+    return {name for name in found if any(part in name for part in (*servers.names, "acme-restored"))}
+
+
+@pytest.mark.parametrize("fixture", ["one_server", "two_servers"])
+def test_a_set_is_restored_beside_the_present_and_switched_to(fixture: str, request: pytest.FixtureRequest) -> None:
+    servers: Servers = request.getfixturevalue(fixture)
+    forget(servers)
+    snapshot(servers.spec(), servers.surroundings, servers.store)
+    before = claims(servers)
+    servers.run(servers.names[0], "cantonnet_validator", "DELETE FROM validator.user_wallet_acs_store")
+    servers.run(servers.names[1], "participant", "DELETE FROM participant.lapi_events")
+
+    record = restored(servers, f"lost-rows-{servers.names[0]}")
+    assert record.details["participantId"] == PARTICIPANT_ID
+    assert record.details["rows"] == 500 + 3 + 3000 + 2
+    made = record.details["claims"]
+    assert isinstance(made, dict)
+    assert claims(servers) == before | {str(name) for name in made.values()}
+    assert servers.kubectl("get", "pods", "--selector=catalyx-dr/validator=acme", "-o=name").stdout == ""
+    assert rows(servers) == (0, 0)  # the present ones were not touched
+    assert restored(servers, f"lost-rows-{servers.names[0]}") == record  # the same request does nothing again
+
+    said: list[str] = []
+    switch = ClaimSwitch(
+        servers.spec(),
+        f"lost-rows-{servers.names[0]}",
+        servers.surroundings.records,
+        servers.cluster,
+        said.append,
+        timedelta(minutes=2),
+    )
+    plan = switch.plan()
+    kept = [step.replaced.volume for step in plan.steps if step.replaced]
+    try:
+        switch.apply(plan)
+        assert rows(servers) == (500, 3000)
+        assert claims(servers) == before
+        for volume in kept:
+            policy = "-o=jsonpath={.spec.persistentVolumeReclaimPolicy} {.status.phase}"
+            assert servers.kubectl("get", "pv", volume, policy).stdout == "Retain Released"
+        assert switch.apply(switch.plan()).details["switched"] is True  # once more does nothing
+    finally:
+        for volume in kept:
+            servers.kubectl("patch", "pv", volume, '-p={"spec":{"persistentVolumeReclaimPolicy":"Delete"}}')
+
+
+def test_the_jobs_roles_are_enough(two_servers: Servers) -> None:
+    forget(two_servers)
+    spec = two_servers.spec()
+    with two_servers.allowed("backup", backup_rules(spec)) as job:
+        taken = snapshot(spec, job.surroundings, job.store)
+    with two_servers.allowed("recovery", recovery_rules(spec)) as job:
+        record = restored(job, "with-few-rights")
+    assert record.details["set"] == taken.identifier
+    made = record.details["claims"]
+    assert isinstance(made, dict)
+    two_servers.kubectl("delete", "pvc", *map(str, made.values()))
+
+
+def test_a_set_that_holds_less_than_it_promises_is_not_restored_and_nothing_stays(one_server: Servers) -> None:
+    forget(one_server)
+    taken = snapshot(one_server.spec(), one_server.surroundings, one_server.store)
+    (manifest,) = published(one_server.store.found())
+    more = [state.model_copy(update={"ledger_offset": 201}) for state in manifest.databases]
+    one_server.store.publish(manifest.snapshots[0].name, manifest.model_copy(update={"databases": tuple(more)}))
+    before = claims(one_server)
+    with pytest.raises(UnprovenError, match="ledger ends at 200, and 201 was there before"):
+        restored(one_server, "promises", taken.identifier)
+    assert claims(one_server) == before
+    assert one_server.kubectl("get", "pods", "--selector=catalyx-dr/validator=acme", "-o=name").stdout == ""
+
+
+def test_a_set_of_another_validator_is_refused(one_server: Servers) -> None:
+    forget(one_server)
+    snapshot(one_server.spec(), one_server.surroundings, one_server.store)
+    (manifest,) = published(one_server.store.found())
+    other = manifest.model_copy(update={"party_hint": "other-validator-1"})
+    one_server.store.publish(manifest.snapshots[0].name, other)
+    with pytest.raises(RefusedError, match=r"is of acme \(other-validator-1\), asked for is acme \(acme-validator-1\)"):
+        restored(one_server, "stranger")

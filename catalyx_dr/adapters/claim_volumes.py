@@ -1,0 +1,113 @@
+"""Which volume stands behind a claim, and putting another there: both volumes are kept, whatever happens to claims."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from lightkube.core.exceptions import ApiError
+from lightkube.models.core_v1 import PersistentVolumeClaimSpec, VolumeResourceRequirements
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import PersistentVolume, PersistentVolumeClaim
+
+from catalyx_dr.adapters.cluster import Cluster, explained, gone_is_fine
+from catalyx_dr.adapters.waiting import came_true
+from catalyx_dr.model.errors import RefusedError, UnreachableError
+from catalyx_dr.model.spec import Spec
+
+
+class BoundClaim(Spec):
+    """A claim and the volume behind it, as much as is needed to make another claim in its place."""
+
+    name: str
+    volume: str
+    reclaim_policy: str
+    storage_class: str
+    access_modes: tuple[str, ...]
+    capacity: str
+    labels: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ClaimVolumes:
+    """Claims of one namespace and their volumes; needs rights on volumes, which belong to the whole cluster."""
+
+    cluster: Cluster
+    patience: timedelta
+
+    def bound(self, name: str) -> BoundClaim | None:
+        """A claim with its volume; None when there is no such claim. Raises RefusedError when it has no volume."""
+        claim = self._claim(name)
+        if claim is None:
+            return None
+        if claim.spec is None or not claim.spec.volumeName:
+            raise RefusedError(f"claim {self.cluster.namespace}/{name} has no volume yet; look at its events")
+        volume = self._volume(claim.spec.volumeName)
+        if volume.spec is None:
+            raise RefusedError(f"volume {claim.spec.volumeName} has no specification")
+        return BoundClaim(
+            name=name,
+            volume=claim.spec.volumeName,
+            reclaim_policy=volume.spec.persistentVolumeReclaimPolicy or "Retain",
+            storage_class=claim.spec.storageClassName or "",
+            access_modes=tuple(claim.spec.accessModes or ()),
+            capacity=str((volume.spec.capacity or {})["storage"]),
+            labels=dict((claim.metadata.labels if claim.metadata else None) or {}),
+        )
+
+    def keep(self, volume: str) -> None:
+        """Let the volume outlive its claim."""
+        self._patch_volume(volume, {"spec": {"persistentVolumeReclaimPolicy": "Retain"}})
+
+    def release(self, name: str) -> None:
+        """Delete a claim, whose volume is kept, and wait until it is gone: it stays as long as a pod uses it."""
+        with explained(f"delete claim {self.cluster.namespace}/{name}"), gone_is_fine():
+            self.cluster.client.delete(PersistentVolumeClaim, name, namespace=self.cluster.namespace)
+        if not came_true(lambda: self._claim(name) is None, self.patience):
+            raise UnreachableError(f"claim {self.cluster.namespace}/{name} is still there; end the pods that use it")
+
+    def bind(self, restored: BoundClaim, name: str, labels: dict[str, str]) -> None:
+        """Make claim `name` with the volume of a claim that was released; one that has it already is left alone."""
+        present = self._claim(name)
+        if present is not None and present.spec is not None and present.spec.volumeName == restored.volume:
+            return
+        owner = {"namespace": self.cluster.namespace, "name": name, "uid": None, "resourceVersion": None}
+        self._patch_volume(restored.volume, {"spec": {"claimRef": owner}})
+        claim = PersistentVolumeClaim(
+            metadata=ObjectMeta(name=name, namespace=self.cluster.namespace, labels=labels),
+            spec=PersistentVolumeClaimSpec(
+                accessModes=list(restored.access_modes),
+                storageClassName=restored.storage_class,
+                resources=VolumeResourceRequirements(requests={"storage": restored.capacity}),
+                volumeName=restored.volume,
+            ),
+        )
+        with explained(f"create claim {self.cluster.namespace}/{name}"):
+            self.cluster.client.create(claim)
+        if not came_true(lambda: self._is_bound(name), self.patience):
+            raise UnreachableError(f"claim {self.cluster.namespace}/{name} is not bound to {restored.volume}")
+        self._patch_volume(restored.volume, {"spec": {"persistentVolumeReclaimPolicy": restored.reclaim_policy}})
+
+    def has(self, name: str, volume: str) -> bool:
+        """Tell whether the claim stands for that volume."""
+        claim = self._claim(name)
+        return claim is not None and claim.spec is not None and claim.spec.volumeName == volume
+
+    def _is_bound(self, name: str) -> bool:
+        claim = self._claim(name)
+        return claim is not None and claim.status is not None and claim.status.phase == "Bound"
+
+    def _claim(self, name: str) -> PersistentVolumeClaim | None:
+        with explained(f"read claim {self.cluster.namespace}/{name}"):
+            try:
+                return self.cluster.client.get(PersistentVolumeClaim, name, namespace=self.cluster.namespace)
+            except ApiError as error:
+                if error.status.code == 404:
+                    return None
+                raise
+
+    def _volume(self, name: str) -> PersistentVolume:
+        with explained(f"read volume {name}"):
+            return self.cluster.client.get(PersistentVolume, name)
+
+    def _patch_volume(self, name: str, patch: dict[str, object]) -> None:
+        with explained(f"change volume {name}"):
+            self.cluster.client.patch(PersistentVolume, name, patch)

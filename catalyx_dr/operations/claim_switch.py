@@ -1,0 +1,124 @@
+"""Puts claims that a restore made in the place of those in use; the volumes of the former claims are kept.
+
+A claim cannot be renamed, and a StatefulSet asks for its claim by name: so both volumes are set to outlive their
+claims, both claims deleted, and the name made again for the restored volume. What is planned is in the record before
+anything is deleted, so that the same command goes on where an earlier one was cut off.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from catalyx_dr.adapters import workloads
+from catalyx_dr.adapters.claim_volumes import BoundClaim, ClaimVolumes
+from catalyx_dr.adapters.cluster import Cluster
+from catalyx_dr.adapters.records import RecordStore
+from catalyx_dr.model.errors import MissingError, RefusedError
+from catalyx_dr.model.record import Record, RecordKind
+from catalyx_dr.model.spec import Spec
+from catalyx_dr.model.validator_spec import ValidatorSpec, Workload
+from catalyx_dr.operations.snapshot_restore import SERVERS, claims_of
+
+_PLAN, _DONE = "switch", "switched"
+
+
+class SwitchStep(Spec):
+    """One claim: what stands behind it (nothing when it was lost), and what shall."""
+
+    name: str
+    stateful_set: str
+    replaced: BoundClaim | None
+    restored: BoundClaim
+
+
+class SwitchPlan(Spec):
+    """All claims of a restore."""
+
+    steps: tuple[SwitchStep, ...]
+
+    @property
+    def servers(self) -> tuple[Workload, ...]:
+        """The StatefulSets that use the claims."""
+        return tuple(
+            Workload(kind="StatefulSet", name=name) for name in sorted({one.stateful_set for one in self.steps})
+        )
+
+
+@dataclass(frozen=True)
+class ClaimSwitch:
+    """The switch to the claims of one restore."""
+
+    spec: ValidatorSpec
+    request_id: str
+    records: RecordStore
+    cluster: Cluster
+    say: Callable[[str], None]
+    patience: timedelta = timedelta(minutes=15)
+
+    @property
+    def _volumes(self) -> ClaimVolumes:
+        return ClaimVolumes(self.cluster, self.patience)
+
+    def plan(self) -> SwitchPlan:
+        """What will be done, or is being done; raises RefusedError when there is nothing to switch to."""
+        record = self._record()
+        if _PLAN in record.details:
+            return SwitchPlan.model_validate(record.details[_PLAN])
+        servers = record.details.get(SERVERS)
+        steps = []
+        for name, made in claims_of(record).items():
+            restored = self._volumes.bound(made)
+            if restored is None or not isinstance(servers, dict):
+                raise RefusedError(f"claim {made} is not there any more; restore again, with another request id")
+            steps.append(
+                SwitchStep(
+                    name=name,
+                    stateful_set=str(servers[name]),
+                    replaced=self._volumes.bound(name),
+                    restored=restored,
+                )
+            )
+        return SwitchPlan(steps=tuple(steps))
+
+    def apply(self, plan: SwitchPlan) -> Record:
+        """Stop what uses the claims, switch, start all again; returns the restore's record, which tells of it."""
+        record = self._record()
+        if record.details.get(_DONE):
+            return record
+        self._remember(record, **{_PLAN: plan.model_dump(mode="json")})
+        users = (*self.spec.workloads, *plan.servers)
+        for workload in users:
+            self.say(f"stop {workload}")
+            workloads.stop(self.cluster, workload)
+            workloads.wait_until_gone(self.cluster, workload, self.patience)
+        for step in plan.steps:
+            self._switch(step)
+        for workload in reversed(users):
+            self.say(f"start {workload}")
+            workloads.start(self.cluster, workload)
+            workloads.wait_until_ready(self.cluster, workload, self.patience)
+        kept = ", ".join(step.replaced.volume for step in plan.steps if step.replaced) or "none: there were none"
+        self.say(f"the validator uses the restored claims; volumes of the former ones are kept: {kept}")
+        return self._remember(self._record(), **{_DONE: True})
+
+    def _switch(self, step: SwitchStep) -> None:
+        volumes = self._volumes
+        if not volumes.has(step.name, step.restored.volume):
+            self.say(f"claim {step.name} gets volume {step.restored.volume}")
+            for claim in (step.restored, step.replaced):
+                if claim is not None:
+                    volumes.keep(claim.volume)
+            volumes.release(step.restored.name)
+            volumes.release(step.name)
+        volumes.bind(step.restored, step.name, step.replaced.labels if step.replaced else {})
+
+    def _record(self) -> Record:
+        record = self.records.find(RecordKind.RESTORE, self.spec.name, self.request_id)
+        if record is None:
+            raise MissingError(f"validator {self.spec.name} has no restore {self.request_id}; see catalyx-dr history")
+        return record
+
+    def _remember(self, record: Record, **details: object) -> Record:
+        changed = record.model_copy(update={"details": {**record.details, **details}})
+        self.records.save(changed)
+        return changed
