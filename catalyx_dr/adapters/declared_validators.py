@@ -7,8 +7,7 @@ from lightkube.resources.batch_v1 import CronJob
 from lightkube.resources.core_v1 import ConfigMap, Namespace
 from pydantic import ValidationError
 
-from catalyx_dr.adapters.cluster import FIELD_MANAGER, MANAGED_BY, VALIDATOR_LABEL, Cluster, explained
-from catalyx_dr.model.environment_spec import AgentImage
+from catalyx_dr.adapters.cluster import FIELD_MANAGER, MANAGED_BY, Cluster, explained
 from catalyx_dr.model.errors import MissingError, SpecError
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.schedule_facts import ScheduleFacts
@@ -37,40 +36,11 @@ def specifications(cluster: Cluster, validator: str | None = None) -> list[Valid
     return sorted(wanted, key=lambda spec: spec.name)
 
 
-def one_specification(cluster: Cluster, validator: str | None) -> ValidatorSpec:
-    """The specification of one validator; raises MissingError when there is none, or several and none was named."""
-    found = specifications(cluster, validator)
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise MissingError(
-            f"namespace {cluster.namespace} has no protected validator; declare one in the stack and run pulumi up"
-        )
-    names = ", ".join(spec.name for spec in found)
-    raise MissingError(f"namespace {cluster.namespace} has the validators {names}; name one with --validator")
-
-
 def schedules(cluster: Cluster) -> list[ScheduleFacts]:
     """Our CronJobs in the namespace."""
     with explained(f"list CronJobs in {cluster.namespace}"):
         found = list(cluster.client.list(CronJob, namespace=cluster.namespace, labels=dict(_OURS)))
     return sorted(map(_facts, found), key=lambda schedule: schedule.name)
-
-
-def agent_image(cluster: Cluster, validator: str) -> AgentImage:
-    """Image that the validator's scheduled Jobs run; raises MissingError when nothing is scheduled."""
-    with explained(f"list CronJobs in {cluster.namespace}"):
-        found = list(cluster.client.list(CronJob, namespace=cluster.namespace, labels=dict(_OURS)))
-    for cron_job in found:
-        if cron_job.spec and ((cron_job.metadata and cron_job.metadata.labels) or {}).get(VALIDATOR_LABEL) == validator:
-            pod = cron_job.spec.jobTemplate.spec.template.spec if cron_job.spec.jobTemplate.spec else None
-            for container in pod.containers if pod else ():
-                return AgentImage.model_validate(
-                    {"image": container.image, "pullPolicy": container.imagePullPolicy or "IfNotPresent"}
-                )
-    raise MissingError(
-        f"no CronJob of validator {validator} is in {cluster.namespace}, so its agent image is not known; run pulumi up"
-    )
 
 
 def check_namespace(cluster: Cluster) -> None:

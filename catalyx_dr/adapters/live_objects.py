@@ -104,6 +104,7 @@ class _Looks:
             storage_class=class_name,
             grows=grows,
             waits_for_pod=mode == _WAITS_FOR_POD,
+            deleting=found.metadata is not None and found.metadata.deletionTimestamp is not None,
             resizing="; ".join(f"{one.type} {one.message or ''}".strip() for one in conditions if one.status == "True"),
         )
 

@@ -4,7 +4,19 @@ import sys
 
 import typer
 
-from catalyx_dr.cli import adopt, diagnose, history, in_cluster, preflight, review, rollback, run, status, switch_claims
+from catalyx_dr.cli import (
+    adopt,
+    diagnose,
+    history,
+    in_cluster,
+    keygen,
+    preflight,
+    review,
+    rollback,
+    run,
+    status,
+    switch_claims,
+)
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, SpecError
 
 app = typer.Typer(
@@ -14,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (in_cluster, run, history, preflight, rollback, review, status, diagnose, adopt, switch_claims):
+for module in (status, history, run, diagnose, preflight, rollback, adopt, review, keygen, switch_claims, in_cluster):
     module.register(app)
 
 

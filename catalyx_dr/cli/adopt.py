@@ -10,7 +10,7 @@ import typer
 from lightkube.resources.core_v1 import Secret
 
 from catalyx_dr.adapters.cluster import connect, explained
-from catalyx_dr.adapters.declared_validators import one_specification
+from catalyx_dr.adapters.recovery_jobs import installed
 from catalyx_dr.cli.options import Context, Kubeconfig, Namespace, Validator
 from catalyx_dr.model.errors import RefusedError, UnprovenError
 from catalyx_dr.operations.adopt_in_cluster import adopt_dump_from_secret, adopt_pair, lent_secret
@@ -48,18 +48,18 @@ def dump(
     if (file is None) == (secret is None):
         raise RefusedError("give either a file or --secret")
     with closing(connect(namespace, kubeconfig, context)) as cluster:
-        spec = one_specification(cluster, validator)
+        protected = installed(cluster, validator)
         if file is not None:
             content = _content(file)
             arguments = _arguments(taken or _taken(file), f"file {file.name}", party_id)
-            with lent_secret(cluster, spec, content) as lent:
-                adopt_dump_from_secret(cluster, spec, lent, arguments, _say)
+            with lent_secret(cluster, protected.spec, content) as lent:
+                adopt_dump_from_secret(cluster, protected, lent, arguments, _say)
             return
         with explained(f"read Secret {namespace}/{secret}"):
             metadata = cluster.client.get(Secret, str(secret), namespace=namespace).metadata
         created = metadata.creationTimestamp if metadata else None
         arguments = _arguments(taken or created or utc_now(), f"Secret {secret}", party_id)
-        adopt_dump_from_secret(cluster, spec, str(secret), arguments, _say)
+        adopt_dump_from_secret(cluster, protected, str(secret), arguments, _say)
 
 
 def databases(
@@ -77,7 +77,7 @@ def databases(
         raise RefusedError(f"{name!r} is no name of a folder below incoming/; use letters, digits, '.', '-' and '_'")
     arguments = ("--source", source, "--time-zone", time_zone, *(("--party-id", party_id) if party_id else ()))
     with closing(connect(namespace, kubeconfig, context)) as cluster:
-        adopt_pair(cluster, one_specification(cluster, validator), name, arguments, _say)
+        adopt_pair(cluster, installed(cluster, validator), name, arguments, _say)
 
 
 def _content(file: Path) -> bytes:

@@ -14,9 +14,9 @@ from catalyx_dr.rules.schedule_facts import ScheduleFacts
 from catalyx_dr.rules.validator_status import (
     FailureStatus,
     HalfStatus,
+    ProofStatus,
     RunningStatus,
     ValidatorStatus,
-    VerificationStatus,
 )
 
 _NAMES = {RecordKind.BACKUP_SET: "backup set", RecordKind.IDENTITY_DUMP: "identity dump"}
@@ -39,8 +39,8 @@ def status_page(found: ValidatorStatus) -> RenderableType:
 def _lines(found: ValidatorStatus) -> Iterator[_Line]:
     for half in found.halves:
         yield from _half(half)
-    if found.verification is not None:
-        yield from _verification(found, found.verification)
+    for proof in found.proofs:
+        yield from _proof(found, proof)
     for running in found.running:
         yield _running(running)
     for failure in found.failures:
@@ -64,15 +64,15 @@ def _promise(half: HalfStatus) -> str:
     return f"promised: {format_duration(half.promised)}" if half.promised else "nothing is promised"
 
 
-def _verification(found: ValidatorStatus, verification: VerificationStatus) -> Iterator[_Line]:
-    newest = verification.newest
+def _proof(found: ValidatorStatus, proof: ProofStatus) -> Iterator[_Line]:
+    newest = proof.newest
     if newest is None:
-        yield "verification", "none", "nothing was read again yet"
+        yield str(proof.kind), "none", "not done yet"
     elif newest.status is RecordStatus.COMPLETED:
-        yield "verification", "ok", f"all was read again {format_age(found.now - newest.started)} ago"
+        yield str(proof.kind), "ok", f"{format_age(found.now - newest.started)} ago: {one_line(newest.message)}"
     else:
-        yield "verification", "failed", f"{format_age(found.now - newest.started)} ago; see below"
-    yield "", "", _next_runs(verification.schedule, verification.next_runs)
+        yield str(proof.kind), "failed", f"{format_age(found.now - newest.started)} ago; see below"
+    yield "", "", _next_runs(proof.schedule, proof.next_runs)
 
 
 def _next_runs(schedule: ScheduleFacts | None, runs: tuple[datetime, ...]) -> str:

@@ -8,8 +8,8 @@ from datetime import timedelta
 from catalyx_dr.adapters import jobs
 from catalyx_dr.adapters.agent_pod import AgentPod
 from catalyx_dr.adapters.cluster import Cluster, labels
-from catalyx_dr.adapters.declared_validators import agent_image
 from catalyx_dr.adapters.mounted_secrets import for_backup, for_identity_dump
+from catalyx_dr.adapters.recovery_jobs import Installed
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError
 from catalyx_dr.model.identity_dump import SECRET_KEY
 from catalyx_dr.model.object_names import ObjectNames
@@ -18,17 +18,19 @@ from catalyx_dr.model.validator_spec import ValidatorSpec
 
 Say = Callable[[str], None]
 _DUMP_DEADLINE = timedelta(minutes=10)
+_REFUSED = 2
 
 
 def adopt_dump_from_secret(
-    cluster: Cluster, spec: ValidatorSpec, secret: str, arguments: tuple[str, ...], say: Say
+    cluster: Cluster, protected: Installed, secret: str, arguments: tuple[str, ...], say: Say
 ) -> None:
-    """Adopt the dump in a Secret of the namespace; raises CatalyxDrError when it was refused."""
+    """Adopt the dump in a Secret of the namespace; raises RefusedError or CatalyxDrError as the Job ended."""
+    spec = protected.spec
     if spec.identity_dump is None:
         raise RefusedError(f"validator {spec.name!r} declares no identityDump; declare it first, then pulumi up")
     pod = AgentPod(
         spec=spec,
-        agent=agent_image(cluster, spec.name),
+        agent=protected.agent,
         arguments=("adopt-dump", "--secret", secret, *arguments),
         service_account=ObjectNames.of(spec).identity_dump,
         secrets=(*for_identity_dump(spec), SecretKey(name=secret, key=SECRET_KEY)),
@@ -36,13 +38,14 @@ def adopt_dump_from_secret(
     _run(cluster, pod, _DUMP_DEADLINE, say)
 
 
-def adopt_pair(cluster: Cluster, spec: ValidatorSpec, name: str, arguments: tuple[str, ...], say: Say) -> None:
-    """Adopt the pair of dumps in `incoming/<name>`; raises CatalyxDrError when it was refused."""
+def adopt_pair(cluster: Cluster, protected: Installed, name: str, arguments: tuple[str, ...], say: Say) -> None:
+    """Adopt the pair of dumps in `incoming/<name>`; raises RefusedError or CatalyxDrError as the Job ended."""
+    spec = protected.spec
     if spec.backup is None:
         raise RefusedError(f"validator {spec.name!r} declares no backup; declare it first, then pulumi up")
     pod = AgentPod(
         spec=spec,
-        agent=agent_image(cluster, spec.name),
+        agent=protected.agent,
         arguments=("adopt-set", name, *arguments),
         service_account=ObjectNames.of(spec).backup,
         secrets=for_backup(spec),
@@ -68,8 +71,10 @@ def _run(cluster: Cluster, pod: AgentPod, deadline: timedelta, say: Say) -> None
     jobs.submit(cluster, pod.job_manifest(name, deadline))
     try:
         state = jobs.follow(cluster, name, say)
+        refused = jobs.exit_code(cluster, name) == _REFUSED
     finally:
         # Its log was shown, and a failed Job that stays would be taken for a fault of the protection.
         jobs.remove(cluster, name)
     if state is not jobs.JobState.SUCCEEDED:
-        raise CatalyxDrError(f"Job {cluster.namespace}/{name} {state}; its log is above, nothing was adopted")
+        text = f"Job {cluster.namespace}/{name} {state}; its log is above, nothing was adopted"
+        raise RefusedError(text) if refused else CatalyxDrError(text)

@@ -62,6 +62,8 @@ def adopt_set(spec: ValidatorSpec, order: SetToAdopt, surroundings: Surroundings
     """
     if spec.backup is None:
         raise RefusedError(f"validator {spec.name!r} declares no backup; declare where its sets are kept first")
+    if spec.backup.method == "snapshot":
+        raise RefusedError(f"validator {spec.name!r} keeps snapshots, which no dump can join; declare method: dump")
     work = VolumeStore(surroundings.volume if spec.backup.volume else surroundings.scratch)
     work.prepare()
     with only_run(work.root), disk_explained(work.root):

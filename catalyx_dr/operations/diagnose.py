@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from catalyx_dr.adapters import jobs
 from catalyx_dr.adapters.agent_pod import AgentPod
 from catalyx_dr.adapters.cluster import Cluster
-from catalyx_dr.adapters.declared_validators import agent_image
 from catalyx_dr.adapters.live_objects import collect
 from catalyx_dr.adapters.mounted_secrets import for_look
+from catalyx_dr.adapters.recovery_jobs import installed
 from catalyx_dr.model.errors import CatalyxDrError, UnprovenError
 from catalyx_dr.model.inside_facts import InsideFacts
 from catalyx_dr.model.object_names import ObjectNames
@@ -70,7 +70,7 @@ def _pod(cluster: Cluster, facts: ClusterFacts) -> AgentPod:
     spec, names = facts.spec, ObjectNames.of(facts.spec)
     return AgentPod(
         spec=spec,
-        agent=agent_image(cluster, spec.name),
+        agent=installed(cluster, spec.name).agent,
         arguments=("look-inside",),
         # The account that may use the store, where that needs no key.
         service_account=names.backup if spec.backup else names.identity_dump,

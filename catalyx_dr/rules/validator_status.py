@@ -1,6 +1,6 @@
 """How a validator stands: its newest proven captures against what was promised, what runs, what failed."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -32,9 +32,10 @@ class HalfStatus:
 
 
 @dataclass(frozen=True)
-class VerificationStatus:
-    """When all captures were last read again, and when they will be."""
+class ProofStatus:
+    """A verification or a drill: how the newest ended, and when the next will be."""
 
+    kind: RecordKind
     newest: Record | None
     schedule: ScheduleFacts | None
     next_runs: tuple[datetime, ...]
@@ -70,7 +71,7 @@ class ValidatorStatus:
     namespace: str
     now: datetime
     halves: tuple[HalfStatus, ...]
-    verification: VerificationStatus | None
+    proofs: tuple[ProofStatus, ...]
     running: tuple[RunningStatus, ...]
     failures: tuple[FailureStatus, ...]
 
@@ -96,7 +97,7 @@ def status_of(
         namespace=spec.namespace,
         now=now,
         halves=tuple(_half(kind, capture, found.get(name), mine, missed, now) for kind, capture, name in declared),
-        verification=_verification(spec, found.get(ObjectNames.of(spec).verification), mine, now),
+        proofs=tuple(_proofs(spec, found, mine, now)),
         running=tuple(
             _running(record, mine, _deadline(spec, record.kind), now)
             for record in mine
@@ -142,13 +143,18 @@ def _half(
     )
 
 
-def _verification(
-    spec: ValidatorSpec, schedule: ScheduleFacts | None, records: Sequence[Record], now: datetime
-) -> VerificationStatus | None:
-    if spec.verification is None:
-        return None
-    done = (one for one in records if one.kind is RecordKind.VERIFICATION and one.status is not RecordStatus.RUNNING)
-    return VerificationStatus(next(done, None), schedule, schedule.next_runs(now) if schedule else ())
+def _proofs(
+    spec: ValidatorSpec, schedules: Mapping[str, ScheduleFacts], records: Sequence[Record], now: datetime
+) -> Iterator[ProofStatus]:
+    names = ObjectNames.of(spec)
+    for kind, declared, name in (
+        (RecordKind.VERIFICATION, spec.verification, names.verification),
+        (RecordKind.DRILL, spec.drill, names.drill),
+    ):
+        if declared is not None:
+            ended = (one for one in records if one.kind is kind and one.status is not RecordStatus.RUNNING)
+            schedule = schedules.get(name)
+            yield ProofStatus(kind, next(ended, None), schedule, schedule.next_runs(now) if schedule else ())
 
 
 def _deadline(spec: ValidatorSpec, kind: RecordKind) -> timedelta | None:
@@ -156,6 +162,7 @@ def _deadline(spec: ValidatorSpec, kind: RecordKind) -> timedelta | None:
         RecordKind.BACKUP_SET: spec.backup,
         RecordKind.IDENTITY_DUMP: spec.identity_dump,
         RecordKind.VERIFICATION: spec.verification,
+        RecordKind.DRILL: spec.drill,
     }
     capture = declared.get(kind)
     return capture.deadline if capture else None

@@ -22,7 +22,7 @@ from dev.steps import step
 NAMESPACE = "validator-1"
 PARTY_HINT = "acme-validator-1"
 
-__all__ = ["NAMESPACE", "PARTY_HINT", "Wallet", "client", "create_missing", "down", "up", "wreck"]
+__all__ = ["NAMESPACE", "PARTY_HINT", "Wallet", "client", "create_missing", "delete_namespace", "down", "up", "wreck"]
 
 
 def up(namespace: str = NAMESPACE, party_hint: str = PARTY_HINT, node_identifier: str | None = None) -> None:

@@ -188,6 +188,7 @@ CASES: dict[str, tuple[str, Callable[[], ClusterFacts]]] = {
     "killed": ("cut-off", lambda: with_records(running_restore(), backup_set(), dump())),
     # Volume and Secrets.
     "claim deleted": ("claim-missing", lambda: replace(HEALTHY, claim=None)),
+    "claim being deleted": ("claim-deleting", lambda: with_claim(deleting=True)),
     "volume deleted": ("claim-lost", lambda: with_claim(phase="Lost")),
     "resize waits": ("resize-unfinished", lambda: with_claim(resizing="FileSystemResizePending")),
     "volume full": ("volume-full", lambda: with_inside(volume_free=100)),

@@ -48,6 +48,9 @@ def one_place_only(facts: ClusterFacts) -> Iterator[Diagnosis]:
     if facts.spec.backup is None or facts.spec.backup.bucket is None:
         return
     for kind, place in _PLACES.items():
+        # Snapshots stay in the cluster; only their validator's dumps go to the bucket.
+        if kind is RecordKind.BACKUP_SET and facts.spec.backup.method == "snapshot":
+            continue
         newest = newest_proven(facts.records, kind)
         if newest is not None and "bucket" not in newest.locations:
             yield Diagnosis(

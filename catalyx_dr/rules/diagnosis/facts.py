@@ -68,6 +68,7 @@ class ClaimFacts:
     grows: bool | None
     waits_for_pod: bool = False
     resizing: str = ""
+    deleting: bool = False
 
 
 @dataclass(frozen=True)

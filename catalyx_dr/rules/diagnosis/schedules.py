@@ -119,6 +119,8 @@ def _declared(facts: ClusterFacts) -> Iterator[tuple[str, RunSchedule]]:
         yield names.identity_dump, facts.spec.identity_dump
     if facts.spec.verification is not None:
         yield names.verification, facts.spec.verification
+    if facts.spec.drill is not None:
+        yield names.drill, facts.spec.drill
 
 
 RULES: tuple[Rule, ...] = (missing_half, not_there, suspended, changed, late)

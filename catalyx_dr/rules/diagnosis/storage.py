@@ -25,6 +25,14 @@ def claim(facts: ClusterFacts) -> Iterator[Diagnosis]:
             "it was deleted, and the backup sets on it with it unless its volume is retained",
             "pulumi refresh, then pulumi up makes a new one; restore from the bucket until it holds a set",
         )
+    elif found.deleting:
+        yield Diagnosis(
+            "claim-deleting",
+            f"claim {name}",
+            "it is being deleted, and waits for the pods that use it",
+            "somebody deleted it; finished Jobs hold it until they are deleted",
+            "docs/runbooks/volume-lost.md: delete the finished Jobs, then pulumi refresh and pulumi up",
+        )
     elif found.phase == "Pending" and not (found.waits_for_pod and not facts.jobs):
         yield _pending(facts, found)
     elif found.phase == "Lost":
