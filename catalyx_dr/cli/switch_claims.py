@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from catalyx_dr.adapters.cluster import connect
-from catalyx_dr.adapters.declared_validators import one_specification
 from catalyx_dr.adapters.records import ClusterRecords
+from catalyx_dr.adapters.recovery_jobs import installed
 from catalyx_dr.cli.options import Context, Kubeconfig, Namespace, Validator
 from catalyx_dr.operations.claim_switch import ClaimSwitch, SwitchStep
 
@@ -30,7 +30,7 @@ def switch_claims(
     Needs rights to change volumes, which jobs of the stack never have.
     """
     with closing(connect(namespace, kubeconfig, context)) as cluster:
-        spec = one_specification(cluster, validator)
+        spec = installed(cluster, validator).spec
         switch = ClaimSwitch(spec, request, ClusterRecords(cluster), cluster, _say)
         plan = switch.plan()
         if apply:
