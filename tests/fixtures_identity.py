@@ -72,7 +72,7 @@ Answerer = Callable[[Asked], Reply]
 class HttpServer:
     """Answers with the first of `overrides[path]`, as long as there is one, else with `answer`."""
 
-    def __init__(self, answer: Answerer) -> None:
+    def __init__(self, answer: Answerer, address: str = "127.0.0.1") -> None:
         self.asked: list[Asked] = []
         self.overrides: dict[str, list[Reply]] = {}
         peer = self
@@ -104,8 +104,8 @@ class HttpServer:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._server = ThreadingHTTPServer((address, 0), Handler)
+        self.url = f"http://{address}:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=[0.01])
         self._thread.start()
 

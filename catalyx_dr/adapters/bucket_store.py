@@ -222,6 +222,9 @@ class BucketStore:
         if code in ("NoSuchKey", "404"):
             return MissingError(f"{what}; it is not there")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status in (400, 403) and "kms" in f"{code}{message}".lower():
+            # Ceph says InvalidAccessKeyId of a key that its KMS does not know.
+            return RefusedError(f"{what}; correct bucket.kmsKey, or the right to use that key")
         if status in (401, 403) or code in _WRONG_KEY:
             return RefusedError(f"{what}; correct the access key in the store's Secret or the rights it has")
         if status >= 500 or status == 429:

@@ -3,9 +3,10 @@
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from catalyx_dr.adapters.bucket_store import BucketStore
@@ -104,8 +105,8 @@ def test_bucket_in_the_host_name(tmp_path: Path, secrets: SecretFiles, monkeypat
         ({}, {}),
         ({"server_side_encryption": "sse-s3"}, {"x-amz-server-side-encryption": "AES256"}),
         (
-            {"server_side_encryption": "sse-kms", "kms_key": "key-7"},
-            {"x-amz-server-side-encryption": "aws:kms", "x-amz-server-side-encryption-aws-kms-key-id": "key-7"},
+            {"server_side_encryption": "sse-kms", "kms_key": "k1"},
+            {"x-amz-server-side-encryption": "aws:kms", "x-amz-server-side-encryption-aws-kms-key-id": "k1"},
         ),
     ],
 )
@@ -135,3 +136,13 @@ def test_encryption_by_the_store_is_asked_for_with_each_object(
 def test_fields_that_do_not_fit_are_refused(bucket: BackupBucket, fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         BackupBucket.model_validate(bucket.model_dump(by_alias=False) | fields)
+
+
+@pytest.mark.parametrize(("code", "message"), [("InvalidAccessKeyId", "kms-keyid: k7"), ("KMS.DisabledException", "")])
+def test_key_that_the_store_may_not_use_is_no_wrong_access_key(
+    bucket_store: BucketStore, code: str, message: str
+) -> None:
+    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+
+    with pytest.raises(RefusedError, match=r"correct bucket\.kmsKey"), bucket_store.explained("write a/key"):
+        raise ClientError(cast("Any", answer), "PutObject")
