@@ -17,6 +17,7 @@ from catalyx_dr.model.validator_spec import ValidatorSpec
 SPEC_FILE = "validator.json"
 _SPEC_FOLDER = MOUNT_PATH.parent
 _USER = 10001
+_VOLUME_LABEL = "catalyx-dr/volume"
 # Dumping and restoring are streams; compression takes what it can get, and nothing beyond the limit is ever needed.
 _RESOURCES = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}}
 _FINISHED_JOB_KEPT = timedelta(days=7)
@@ -58,7 +59,7 @@ class AgentPod:
         return {
             "backoffLimit": 0,
             "activeDeadlineSeconds": int(deadline.total_seconds()),
-            "template": {"metadata": {"labels": labels(self.spec.name)}, "spec": self._pod_spec()},
+            "template": {"metadata": {"labels": self._labels}, "spec": self._pod_spec()},
         }
 
     def scheduled_job_spec(self, deadline: timedelta) -> dict[str, Any]:
@@ -86,6 +87,7 @@ class AgentPod:
             "serviceAccountName": self.service_account,
             "automountServiceAccountToken": self.talks_to_cluster,
             "enableServiceLinks": False,
+            **({"affinity": self._beside_others} if self.backup_volume else {}),
             "securityContext": {
                 "runAsNonRoot": True,
                 "runAsUser": _USER,
@@ -113,6 +115,25 @@ class AgentPod:
                 }
             ],
             "volumes": self._volumes(),
+        }
+
+    @property
+    def _labels(self) -> dict[str, str]:
+        volume = {_VOLUME_LABEL: self._names.volume_claim} if self.backup_volume else {}
+        return labels(self.spec.name, **volume)
+
+    @property
+    def _beside_others(self) -> dict[str, Any]:
+        """Go where the volume is in use: one that a single node may mount keeps a pod waiting anywhere else.
+
+        A backup would otherwise wait until a verification elsewhere has ended, and miss its recovery point.
+        """
+        same_volume = {"labelSelector": {"matchLabels": {_VOLUME_LABEL: self._names.volume_claim}}}
+        term = {**same_volume, "topologyKey": "kubernetes.io/hostname"}
+        return {
+            "podAffinity": {
+                "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]
+            }
         }
 
     def _mounts(self) -> list[dict[str, Any]]:

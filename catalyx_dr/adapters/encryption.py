@@ -38,6 +38,14 @@ class AgeIdentities:
         """Public halves."""
         return tuple(str(identity.to_public()) for identity in self._identities)
 
+    def check_is_recipient(self, recipients: Sequence[str], name: str) -> None:
+        """Raise RefusedError unless what was encrypted to `recipients` can be opened; no byte of it is needed."""
+        if not set(self.recipients) & set(recipients):
+            raise RefusedError(
+                f"{name} is not encrypted to the given age identity, which is of {', '.join(self.recipients)}; give "
+                f"the identity of one of its recipients: {', '.join(recipients)}"
+            )
+
     def decrypt(self, source: IO[bytes], target: IO[bytes], name: str) -> None:
         """Decrypt `source` into `target`; RefusedError for a wrong identity, UnprovenError for damage or a cut."""
         try:

@@ -104,7 +104,8 @@ class BucketSource:
         return self.sets.manifest(set_id)
 
     def check_opens(self, manifest: Manifest) -> None:
-        """Open the header of each archive with the identity."""
+        """Compare the recipients, and open the header of each archive with the identity."""
+        self.identities.check_is_recipient(manifest.recipients, f"set {manifest.set_id}")
         for capture in manifest.databases:
             key = self._key(manifest, capture)
             self.identities.check_opens(BytesIO(self.sets.store.beginning(key, _HEADER_BYTES)), key)

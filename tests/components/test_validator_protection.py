@@ -186,3 +186,15 @@ def test_authorities_of_the_store_are_mounted_where_the_command_looks() -> None:
     sources = {volume["name"]: volume for volume in template["volumes"]}["configuration"]["projected"]["sources"]
     items = [{"key": "root.pem", "path": "secrets/store-ca/root.pem"}]
     assert {"configMap": {"name": "store-ca", "items": items, "optional": True}} in sources
+
+
+def test_pods_that_share_the_volume_go_to_one_node() -> None:
+    resources = rendered(stack_spec(validators=[VALIDATOR | {"verification": {}, "drill": {}}]))
+    jobs = ("acme-backup", "acme-verify", "acme-drill")
+    templates = [one(resources, CRON_JOB, name).inputs["spec"]["jobTemplate"]["spec"]["template"] for name in jobs]
+    assert {template["metadata"]["labels"]["catalyx-dr/volume"] for template in templates} == {"acme-backups"}
+    for template in templates:
+        (wish,) = template["spec"]["affinity"]["podAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+        assert wish["podAffinityTerm"]["labelSelector"] == {"matchLabels": {"catalyx-dr/volume": "acme-backups"}}
+    dump = one(resources, CRON_JOB, "acme-identity-dump").inputs["spec"]["jobTemplate"]["spec"]["template"]
+    assert "affinity" not in dump["spec"]

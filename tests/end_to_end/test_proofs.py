@@ -1,4 +1,4 @@
-"""In the local cluster: everything is verified, a restore is rehearsed, and damage ends in marks, Events and a message."""
+"""In the local cluster: all is verified, a restore is rehearsed, and damage ends in marks, Events and a message."""
 
 import base64
 import json

@@ -14,6 +14,7 @@ from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.encryption import AgeIdentities
 from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.model.damage import Damage
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
 from catalyx_dr.model.record import Record, RecordStatus
@@ -137,7 +138,17 @@ def test_the_bucket_holds_it_encrypted(dumping_to_bucket: Dumping, tmp_path: Pat
 
 FAULTS: list[tuple[Callable[[ValidatorApp, Keycloak], object], str, str, type[CatalyxDrError]]] = [
     (lambda app, _: app.http.always(IDENTITIES, Reply(404)), "fetch", "splice#5777", UnreachableError),
+    (lambda app, _: app.http.always(IDENTITIES, Reply(401)), "fetch", "auth.audience", UnreachableError),
+    (lambda app, _: app.http.always(IDENTITIES, Reply(403)), "fetch", "ParticipantAdmin", UnreachableError),
+    (lambda app, _: app.http.always(IDENTITIES, Reply(503)), "fetch", "not ready", UnreachableError),
+    (lambda app, _: app.http.always(IDENTITIES, Reply(200, b'{"id": "PA')), "fetch", "cut short", UnreachableError),
     (lambda app, _: app.http.always(IDENTITIES, Reply(200, b"{}")), "validate", "Field required", UnprovenError),
+    (
+        lambda app, _: setattr(app, "dump", make_dump(keys=[{"type": "signing", "keyId": "k-1"}])),
+        "validate",
+        "keys.0.KmsKey.name: Field required",
+        UnprovenError,
+    ),
     (
         lambda app, _: app.http.always(IDENTITIES, Reply.of(make_dump(authorizedStoreSnapshot="QUJD" * 300_000))),
         "validate",
@@ -286,3 +297,46 @@ def test_log_and_records_tell_no_key_and_no_token(dumping: Dumping, capsys: pyte
     assert "eyJ" not in told
     for key in make_dump()["keys"]:
         assert key["keyPair"] not in told
+
+
+def test_references_to_kms_keys_are_kept_and_flagged(dumping: Dumping, validator_app: ValidatorApp) -> None:
+    before = dumping.run()
+    names = ("namespace", "signing", "encryption")
+    validator_app.dump = make_dump(keys=[{"type": "signing", "keyId": f"arn:{name}", "name": name} for name in names])
+
+    record = dumping.run()
+
+    assert "3 keys (kms)" in record.message
+    flags = record.details["flags"]
+    assert isinstance(flags, list)
+    assert flags[0] == "key kind changed from held to kms"
+    assert "set externalKms: true" in str(flags)
+    assert dumping.cluster.names == [f"validator-1-identities-{one.identifier}" for one in (before, record)]
+
+
+def test_a_key_in_place_of_another_is_told_in_the_history(dumping: Dumping, validator_app: ValidatorApp) -> None:
+    dumping.run()
+    keys = make_dump()["keys"]
+    validator_app.dump = make_dump(keys=[*keys[:2], {"keyPair": "bmV3IGtleQ==", "name": "encryption"}])
+
+    assert "attention: key set changed: another key stands in place of a known one" in dumping.run().message
+
+
+def test_the_floor_beats_the_number(dumping: Dumping) -> None:
+    dumping.declare(identity_dump=IdentityDumps(cron="0 * * * *", retention=Retention(keep=1, floor=3)))
+    for _ in range(5):
+        dumping.run()
+    assert len(dumping.cluster.names) == 3
+
+
+def test_a_damaged_copy_does_not_count_among_those_that_are_kept(dumping_to_bucket: Dumping) -> None:
+    dumping_to_bucket.declare(identity_dump=IdentityDumps(cron="0 * * * *", retention=Retention(keep=2)))
+    first, second = dumping_to_bucket.run(), dumping_to_bucket.run()
+    dumping_to_bucket.in_bucket.condemn(Damage(capture_id=second.identifier, found=dumping_to_bucket.clock()))
+    damaged = second.model_copy(update={"damaged": {"bucket": "a byte has changed"}})
+    dumping_to_bucket.surroundings.records.save(damaged)
+
+    third = dumping_to_bucket.run()
+
+    assert [one.dump_id for one in dumping_to_bucket.in_bucket.published()] == [third.identifier, first.identifier]
+    assert len(dumping_to_bucket.cluster.names) == 2

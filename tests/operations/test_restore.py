@@ -14,7 +14,7 @@ from catalyx_dr.model.environment_spec import VerdictOverride
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.record import Record, RecordStatus
-from catalyx_dr.model.validator_spec import ValidatorApi
+from catalyx_dr.model.validator_spec import Encryption, ValidatorApi
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.restore import Patience, RestoreOrder, preflight, restore
 from catalyx_dr.rules.verdict import Outcome
@@ -255,7 +255,9 @@ def test_wrong_identity_is_named_before_the_restore(
     wrong = tmp_path / "wrong.txt"
     wrong.write_text(str(pyrage.x25519.Identity.generate()))
 
-    with pytest.raises(RefusedError, match="not encrypted to the given age identity") as caught:
+    assert in_bucket.spec.encryption is not None
+    recipient = in_bucket.spec.encryption.recipients[0]
+    with pytest.raises(RefusedError, match=f"not encrypted to the given age identity.*: {recipient}") as caught:
         _restore(in_bucket, source="bucket", age_identity_file=wrong)
 
     assert "AGE-SECRET-KEY" not in str(caught.value)
@@ -436,3 +438,22 @@ def test_damaged_set_is_found_before_anything_is_dropped_in_place(
         _restore(backed_up, in_place=True)
 
     assert _untouched(backed_up, workload_log)
+
+
+def test_break_glass_key_opens_what_everybody_else_lost(
+    protected_in_bucket: Protected, api_url: str, workload_log: WorkloadLog, tmp_path: Path
+) -> None:
+    """Two recipients; the file that is given holds a stranger's identity besides the one from the safe."""
+    stranger, broken_glass = (pyrage.x25519.Identity.generate() for _ in range(2))
+    assert protected_in_bucket.spec.encryption is not None
+    everyday = protected_in_bucket.spec.encryption.recipients[0]
+    both = Encryption(recipients=(everyday, str(broken_glass.to_public())))
+    spec = protected_in_bucket.spec.model_copy(update={"api": ValidatorApi(url=api_url), "encryption": both})
+    only = replace(protected_in_bucket, spec=spec).declared(volume=None)
+    back_up(only.spec, only.surroundings)
+    _change(only.server)
+    safe = tmp_path / "safe.txt"
+    safe.write_text(f"# of another team\n{stranger}\n# from the safe\n{broken_glass}\n")
+
+    assert _restore(only, source="bucket", age_identity_file=safe).status is RecordStatus.COMPLETED
+    assert _restore(only, request="r2", source="bucket", age_identity_file=only.identity_file).identifier == "r2"
