@@ -99,8 +99,8 @@ def test_failing_load_leaves_the_validator_untouched(
 ) -> None:
     real = PostgresClient.load
 
-    def failing(self, server, database, dump, *, jobs):  # type: ignore[no-untyped-def]
-        real(self, server, database, dump, jobs=jobs)
+    def failing(self, server, database, dump, **options):  # type: ignore[no-untyped-def]
+        real(self, server, database, dump, **options)
         if "participant" in database:
             raise CatalyxDrError("connection lost")
 
@@ -118,8 +118,8 @@ def test_loaded_database_with_other_rows_is_not_swapped_in(
 ) -> None:
     real = PostgresClient.load
 
-    def losing_a_row(self, server, database, dump, *, jobs):  # type: ignore[no-untyped-def]
-        real(self, server, database, dump, jobs=jobs)
+    def losing_a_row(self, server, database, dump, **options):  # type: ignore[no-untyped-def]
+        real(self, server, database, dump, **options)
         if "participant" in database:
             backed_up.server.run(database, sql.SQL("DELETE FROM participant.lapi_events WHERE event_sequential_id = 7"))
 
@@ -451,7 +451,7 @@ def test_break_glass_key_opens_what_everybody_else_lost(
     spec = protected_in_bucket.spec.model_copy(update={"api": ValidatorApi(url=api_url), "encryption": both})
     only = replace(protected_in_bucket, spec=spec).declared(volume=None)
     back_up(only.spec, only.surroundings)
-    _change(only.server)
+    change(only.server)
     safe = tmp_path / "safe.txt"
     safe.write_text(f"# of another team\n{stranger}\n# from the safe\n{broken_glass}\n")
 
