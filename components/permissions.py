@@ -22,8 +22,10 @@ def backup_rules(spec: ValidatorSpec) -> list[PolicyRuleArgs]:
             _snapshots("get", "list", "create", "patch", "delete"),
             _core("persistentvolumeclaims", "get", names=claims),
         ]
-    if spec.backup is None or spec.backup.volume is None:
+    if spec.backup is None:
         return _of_every_run(spec)
+    if spec.backup.volume is None:
+        return [*_of_every_run(spec), _leases()]
     claim = _core("persistentvolumeclaims", "get", "patch", names=[ObjectNames.of(spec).volume_claim])
     return [*_of_every_run(spec), claim]
 
@@ -81,6 +83,11 @@ def service_account(
         opts=options,
     )
     return [account, role, binding]
+
+
+def _leases() -> PolicyRuleArgs:
+    """Where no volume can be locked, a Lease keeps a second run away; to create cannot be limited to a name."""
+    return PolicyRuleArgs(api_groups=["coordination.k8s.io"], resources=["leases"], verbs=["get", "create", "update"])
 
 
 def _records() -> PolicyRuleArgs:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_SHARED = Path("/var/tmp/catalyx-dr")
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -14,6 +15,18 @@ def cache_folder(*parts: str) -> Path:
     """A folder of the cache, made when it is missing: $CATALYX_DR_CACHE, else ~/.cache/catalyx-dr."""
     root = os.environ.get("CATALYX_DR_CACHE")
     folder = (Path(root) if root else Path.home() / ".cache" / "catalyx-dr").resolve().joinpath(*parts)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def shared_folder(*parts: str) -> Path:
+    """A folder that other accounts may enter, made when it is missing: root's cache lies where only root can.
+
+    PostgreSQL refuses to run as root, so that its programs and data must be elsewhere then.
+    """
+    if os.geteuid() != 0:
+        return cache_folder(*parts)
+    folder = _SHARED.joinpath(*parts)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

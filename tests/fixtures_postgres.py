@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ PARTICIPANT_TABLES = """
     INSERT INTO participant.lapi_events
         SELECT n, decode(md5(n::text) || md5((n * 7)::text), 'hex') FROM generate_series(1, 3000) n;
 """
+VALIDATOR_DATABASES = {"cantonnet_validator": VALIDATOR_TABLES, "participant": PARTICIPANT_TABLES}
 
 
 def free_port() -> int:
@@ -54,34 +55,47 @@ def free_port() -> int:
 
 
 class ThrowawayServer:
-    """A server of its own data folder; asks for passwords, as a real one does."""
+    """A server of its own data folder, made when there is none; asks for passwords, as a real one does."""
 
-    def __init__(self, folder: Path) -> None:
-        self.programs = _newest_programs()
+    def __init__(self, folder: Path, programs: Path | None = None, settings: Sequence[str] = ("fsync=off",)) -> None:
+        self.programs = programs or _newest_programs()
         self.port = free_port()
         # PostgreSQL refuses to run as root.
         self._account = "postgres" if os.geteuid() == 0 else None
-        self._data = folder / "data"
+        self.data_folder = folder / "data"
         if self._account:
             shutil.chown(folder, self._account)
-        self._run("initdb", "-D", self._data, "-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8")
-        (self._data / "pg_hba.conf").write_text(
-            "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
-        )
-        settings = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off")
-        options = ["-p", str(self.port), *(part for setting in settings for part in ("-c", setting))]
+        fresh = not self.data_folder.exists()
+        if fresh:
+            self._run(
+                "initdb", "-D", self.data_folder, "-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8"
+            )
+            (self.data_folder / "pg_hba.conf").write_text(
+                "local all postgres trust\n"
+                "host all postgres 127.0.0.1/32 trust\n"
+                "host all all 127.0.0.1/32 scram-sha-256\n"
+            )
+        always = ("listen_addresses=127.0.0.1", "unix_socket_directories=")
+        options = ["-p", str(self.port), *(part for setting in (*always, *settings) for part in ("-c", setting))]
         with (folder / "log").open("wb") as log:
             # Ends with the tests even when they are killed, which pg_ctl's would not.
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "INT", self.programs / "postgres", "-D", self._data, *options],
+                ["setpriv", "--pdeathsig", "INT", self.programs / "postgres", "-D", self.data_folder, *options],
                 user=self._account,
                 cwd="/",
                 stdout=log,
                 stderr=log,
             )
         retry(stop=stop_after_delay(30), wait=wait_fixed(0.05), reraise=True)(self.admin)("postgres").close()
+        if not fresh:
+            return
         self.run("postgres", sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}"), sql.Identifier(USER), PASSWORD)
         self.run("postgres", sql.SQL("CREATE DATABASE {} OWNER {}"), sql.Identifier(MAINTENANCE), sql.Identifier(USER))
+
+    @property
+    def programs_major(self) -> int:
+        """Major version."""
+        return int(self.value("postgres", "SHOW server_version_num")) // 10_000
 
     def stop(self) -> None:
         """End the server and wait for it."""
@@ -155,7 +169,7 @@ def postgres_server() -> Iterator[ThrowawayServer]:
 @pytest.fixture
 def validator_databases(postgres_server: ThrowawayServer) -> Iterator[ThrowawayServer]:
     """Databases `cantonnet_validator` (offset 200 of migration 1) and `participant` (ledger end 200)."""
-    postgres_server.create("cantonnet_validator", VALIDATOR_TABLES)
-    postgres_server.create("participant", PARTICIPANT_TABLES)
+    for name, tables in VALIDATOR_DATABASES.items():
+        postgres_server.create(name, tables)
     yield postgres_server
     postgres_server.drop_all()

@@ -1,28 +1,31 @@
-"""Archives that leave the cluster: the tar of a dump, encrypted with age, streamed both ways without being stored."""
+"""Archives that leave the cluster: the tar of a dump, or a dump that is one archive itself, encrypted with age.
+
+They are streamed both ways without being stored.
+"""
 
 import hashlib
 import io
 import os
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from threading import Thread
 from typing import IO
 
-from catalyx_dr.adapters.encryption import AgeIdentities, encrypt
+from catalyx_dr.adapters.dump_files import ARCHIVE_SUFFIX
+from catalyx_dr.adapters.encryption import AgeIdentities
 from catalyx_dr.model.backup_set import StoredFile
 from catalyx_dr.model.errors import UnprovenError, UnreachableError
 
+ENCRYPTED_SUFFIX = ".age"
 _BUFFER_BYTES = 1024 * 1024
 
 
 class MeasuredReader(io.RawIOBase):
-    """Counts and hashes what is read through it; fails at its end when what feeds it failed."""
+    """Counts and hashes what is read through it, and keeps the error that it met."""
 
-    def __init__(self, source: IO[bytes], finish: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, source: IO[bytes]) -> None:
         self._source = source
-        self._finish = finish
         self._hash = hashlib.sha256()
         self.bytes = 0
         self.error: Exception | None = None
@@ -32,14 +35,12 @@ class MeasuredReader(io.RawIOBase):
         return True
 
     def read(self, size: int = -1, /) -> bytes:
-        """Read up to `size` bytes; the end is only told when everything before it is known to be whole."""
+        """Read up to `size` bytes."""
         try:
             data = self._source.read(size)
         except Exception as error:
             self.error = error
             raise
-        if size < 0 or len(data) < size:
-            self._finish()
         self._hash.update(data)
         self.bytes += len(data)
         return data
@@ -80,39 +81,44 @@ class _Stage:
         self._thread.join()
 
 
-@contextmanager
-def packed(root: Path, files: Iterable[StoredFile], recipients: Sequence[str]) -> Iterator[MeasuredReader]:
-    """Stream of the encrypted tar of `files`, whose paths are relative to `root`."""
-    members = list(files)
-    tar = _Stage(lambda target: _write_tar(root, members, target))
+class TarStream:
+    """The tar of files as they come, to be read once; their paths are relative to `root`, which may be renamed."""
 
-    def encrypt_tar(target: IO[bytes]) -> None:
-        # Closed however it ends: the first stage would wait for ever for a reader that has failed.
-        with tar.output:
-            encrypt(tar.output, target, recipients)
+    def __init__(self, root: Path, files: Iterable[StoredFile]) -> None:
+        self._blocks = _tar_blocks(os.open(root, os.O_RDONLY | os.O_DIRECTORY), files)
+        self._left = memoryview(b"")
 
-    age = _Stage(encrypt_tar)
+    def read(self, size: int = -1, /) -> bytes:
+        """Read up to `size` bytes; no bytes at the end alone."""
+        while not self._left and (block := next(self._blocks, None)) is not None:
+            self._left = memoryview(block)
+        taken, self._left = (self._left[:size], self._left[size:]) if size >= 0 else (self._left, memoryview(b""))
+        return bytes(taken)
 
-    def finish() -> None:
-        # The first stage's error is the cause of the second's, unless it only met the pipe that the second closed.
-        try:
-            tar.finish()
-        except BrokenPipeError:
-            age.finish()
-            raise
-        age.finish()
 
+def _tar_blocks(folder: int, files: Iterable[StoredFile]) -> Iterator[bytes]:
+    """Blocks of the tar; closes `folder`, the descriptor that the files are below."""
     try:
-        yield MeasuredReader(age.output, finish)
+        for file in files:
+            member = tarfile.TarInfo(file.path)
+            member.size = file.bytes
+            member.mode = 0o600
+            yield member.tobuf(tarfile.PAX_FORMAT)
+            yield from _content(folder, file)
+            yield bytes(-file.bytes % tarfile.BLOCKSIZE)
+        yield bytes(2 * tarfile.BLOCKSIZE)
     finally:
-        age.close()
-        tar.close()
+        os.close(folder)
 
 
-def packed_bytes(files: Iterable[StoredFile]) -> int:
-    """Upper estimate of the size of the archive of `files`, in bytes."""
-    content = sum(2 * tarfile.BLOCKSIZE + file.bytes for file in files)
-    return content + content // 1000 + tarfile.RECORDSIZE
+def _content(folder: int, file: StoredFile) -> Iterator[bytes]:
+    left = file.bytes
+    with open(file.path, "rb", opener=lambda path, flags: os.open(path, flags, dir_fd=folder)) as content:
+        while block := content.read(min(_BUFFER_BYTES, left)):
+            left -= len(block)
+            yield block
+    if left:
+        raise UnprovenError(f"{file.path} became shorter while it was packed; run again")
 
 
 def unpack(
@@ -127,7 +133,10 @@ def unpack(
     decrypted = _Stage(lambda target: identities.decrypt(measured, target, archive.path))  # type: ignore[arg-type]
     try:
         try:
-            _read_tar(decrypted.output, root, wanted, archive.path)
+            if archive.path.endswith(f"{ARCHIVE_SUFFIX}{ENCRYPTED_SUFFIX}"):
+                _write(decrypted.output, root / archive.path.removesuffix(ENCRYPTED_SUFFIX))
+            else:
+                _read_tar(decrypted.output, root, wanted, archive.path)
         finally:
             while decrypted.output.read(_BUFFER_BYTES):
                 pass
@@ -143,24 +152,17 @@ def unpack(
         raise UnprovenError(f"{archive.path} is not what its manifest says: its size or SHA-256 differs")
 
 
-def _write_tar(root: Path, files: list[StoredFile], target: IO[bytes]) -> None:
-    with tarfile.open(fileobj=target, mode="w|", bufsize=_BUFFER_BYTES, format=tarfile.PAX_FORMAT) as tar:
-        for file in files:
-            member = tarfile.TarInfo(file.path)
-            member.size = file.bytes
-            member.mode = 0o600
-            with (root / file.path).open("rb") as content:
-                tar.addfile(member, content)
-
-
 def _read_tar(source: IO[bytes], root: Path, wanted: set[str], name: str) -> None:
     with tarfile.open(fileobj=source, mode="r|", bufsize=_BUFFER_BYTES) as tar:
         for member in tar:
             content = tar.extractfile(member) if member.isreg() else None
             if content is None or member.name not in wanted:
                 raise UnprovenError(f"{name} holds {member.name!r}, which its manifest does not name")
-            path = root / member.name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("xb") as file:
-                while block := content.read(_BUFFER_BYTES):
-                    file.write(block)
+            _write(content, root / member.name)
+
+
+def _write(content: IO[bytes], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as file:
+        while block := content.read(_BUFFER_BYTES):
+            file.write(block)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from catalyx_dr.adapters.bucket_store import BucketStore
+from catalyx_dr.adapters.dump_files import ARCHIVE_SUFFIX
 from catalyx_dr.model.backup_set import MANIFEST_NAME, Manifest
 from catalyx_dr.model.capture_id import captured_at, is_capture_id
 from catalyx_dr.model.damage import DAMAGE_NAME, Damage
@@ -27,8 +28,12 @@ class BucketSets:
         return f"{self.prefix}sets/{set_id}/{name}"
 
     def archive_key(self, set_id: str, role: DatabaseRole) -> str:
-        """Key of the encrypted archive of one database."""
+        """Key of the encrypted archive of one database that has a dump on the volume too."""
         return self.key(set_id, archive_name(role))
+
+    def streamed_key(self, set_id: str, role: DatabaseRole) -> str:
+        """Key of the encrypted dump of one database that was streamed here alone."""
+        return self.key(set_id, streamed_name(role))
 
     def published(self) -> list[Manifest]:
         """Manifests of all sets whose archives are there in full and not marked as damaged, newest first."""
@@ -40,9 +45,7 @@ class BucketSets:
                 found = self.manifest(set_id)
             except UnprovenError:
                 continue
-            whole = all(
-                c.object is not None and names.get(archive_name(c.role)) == c.object.bytes for c in found.databases
-            )
+            whole = all(c.object is not None and names.get(c.object.path) == c.object.bytes for c in found.databases)
             if whole and not (DAMAGE_NAME in names and self.is_damaged(set_id)):
                 manifests.append(found)
         return manifests
@@ -110,7 +113,8 @@ class BucketSets:
         self.remove(set_id)
 
     def _keys(self, set_id: str) -> list[str]:
-        return [self.key(set_id, name) for name in (MANIFEST_NAME, *map(archive_name, DatabaseRole), DAMAGE_NAME)]
+        archives = [name(role) for name in (archive_name, streamed_name) for role in DatabaseRole]
+        return [self.key(set_id, name) for name in (MANIFEST_NAME, *archives, DAMAGE_NAME)]
 
     def listed(self) -> dict[str, dict[str, int]]:
         """What the store lists: set id -> name -> bytes."""
@@ -136,3 +140,8 @@ def is_condemned(store: BucketStore, key: str) -> bool:
 def archive_name(role: DatabaseRole) -> str:
     """Name of the encrypted archive of one database within its set."""
     return f"{role}.tar.age"
+
+
+def streamed_name(role: DatabaseRole) -> str:
+    """Name of an encrypted dump that is one archive in pg_dump's custom format."""
+    return f"{role}{ARCHIVE_SUFFIX}.age"

@@ -1,32 +1,27 @@
 """Objects in one bucket of any S3-compatible store: uploads, downloads, versions and locks."""
 
-import math
 import re
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from io import RawIOBase
-from typing import IO, TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
-from boto3.exceptions import S3UploadFailedError
-from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
+from catalyx_dr.adapters.multipart_upload import MultipartUpload
+from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.secret_files import SecretReader
-from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, UnreachableError
+from catalyx_dr.model.errors import CatalyxDrError, EndedError, MissingError, RefusedError, UnreachableError
 from catalyx_dr.model.validator_spec import BackupBucket
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_PART_BYTES = 8 * 1024 * 1024
-_MOST_PARTS = 9_000  # S3 allows 10,000 a upload; what is compressed and encrypted is a little larger than expected.
-_PARTS_AT_ONCE = 3
 _WRONG_KEY = ("XAdminUserNotFound",)  # versitygw's word for an unknown access key, with status 404
 _LOCKED = ("AccessDenied", "InvalidRequest", "MethodNotAllowed")
 _UNSUPPORTED = ("NotImplemented", "MethodNotAllowed", "AccessDenied", "403")
@@ -103,7 +98,7 @@ class BucketStore:
     def put(self, key: str, content: bytes) -> None:
         """Store a small object; the client sends a checksum that the store verifies."""
         with self.explained(f"write {key}"):
-            self.client.put_object(Bucket=self.at.name, Key=key, Body=content, **self._object_arguments())
+            self.client.put_object(Bucket=self.at.name, Key=key, Body=content, **self.object_arguments())
 
     def get(self, key: str) -> bytes:
         """Content of a small object; raises MissingError."""
@@ -121,15 +116,21 @@ class BucketStore:
         with self.explained(f"read {key}"):
             return self.client.get_object(Bucket=self.at.name, Key=key)["Body"]
 
-    def upload(self, key: str, source: RawIOBase, expected_bytes: int) -> None:
-        """Stream `source` to `key` in parts with checksums; memory stays below a few parts."""
-        parts = max(_PART_BYTES, math.ceil(expected_bytes / _MOST_PARTS))
-        config = TransferConfig(multipart_threshold=parts, multipart_chunksize=parts, max_concurrency=_PARTS_AT_ONCE)
-        config.max_in_memory_upload_chunks = _PARTS_AT_ONCE
-        with self.explained(f"write {key}"):
-            self.client.upload_fileobj(
-                cast(IO[bytes], source), self.at.name, key, ExtraArgs=self._object_arguments(), Config=config
-            )
+    @contextmanager
+    def writing(self, key: str, pace: Pace) -> Iterator[MultipartUpload]:
+        """Stream into `key` in parts with checksums; the object exists after the block, or not at all."""
+        upload = MultipartUpload(self, key, pace)
+        try:
+            yield upload
+            upload.complete()
+        except EndedError:
+            # There is no time for a store that may not answer: the next run drops what is unfinished.
+            upload.give_up()
+            raise
+        except BaseException:
+            with suppress(CatalyxDrError):
+                upload.abort()
+            raise
 
     def size(self, key: str) -> int:
         """Size of an object in bytes."""
@@ -177,7 +178,7 @@ class BucketStore:
             return [None]
         return [item["VersionId"] for item in found if item["Key"] == key]
 
-    def _object_arguments(self) -> dict[str, Any]:
+    def object_arguments(self) -> dict[str, Any]:
         """What every object is stored with."""
         return {**self._encryption_arguments(), **self._lock_arguments()}
 
@@ -209,7 +210,7 @@ class BucketStore:
                 f"could not {action} in {self}: its certificate is not trusted ({_reason(error)}); give the "
                 "certificates of the authority that signed it in bucket.caBundle, or correct the endpoint's host name"
             ) from None
-        except (BotoCoreError, S3UploadFailedError) as error:
+        except BotoCoreError as error:
             raise UnreachableError(
                 f"could not {action} in {self}: {_without_newlines(error)}; check endpoint, network and store"
             ) from None

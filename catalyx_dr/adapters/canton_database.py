@@ -17,7 +17,7 @@ _OFFSET_TABLES = {
 }
 # Tables of extensions are made by CREATE EXTENSION and not dumped; partitioned tables hold no rows themselves.
 _TABLES: LiteralString = """
-    SELECT n.nspname, c.relname, format('%I.%I', n.nspname, c.relname)
+    SELECT n.nspname, c.relname, format('%I.%I', n.nspname, c.relname), c.oid
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
@@ -64,10 +64,15 @@ def schema_steps(connection: Connection, schema: str) -> int | None:
 def row_counts(connection: Connection) -> Mapping[str, int]:
     """Rows of every table that a dump holds, and the number of large objects; keys are quoted where SQL wants it."""
     counts = {_LARGE_OBJECTS: int(fetch_value(connection, "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata"))}
-    for schema, table, label in connection.execute(_TABLES).fetchall():
+    for schema, table, label, _ in connection.execute(_TABLES).fetchall():
         query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema, table))
         counts[label] = int(fetch_value(connection, query))
     return counts
+
+
+def tables(connection: Connection) -> Mapping[int, str]:
+    """Tables that a dump holds: OID to the label under which their rows are counted."""
+    return {oid: label for _, _, label, oid in connection.execute(_TABLES).fetchall()}
 
 
 def _ingested_offset(connection: Connection, schema: str) -> int | None:

@@ -8,18 +8,40 @@ from pathlib import Path
 from catalyx_dr.model.backup_set import StoredFile
 from catalyx_dr.model.errors import UnprovenError
 
+ARCHIVE_SUFFIX = ".dump"
 _SHOWN = 3
 
 
 def measured(root: Path, below: str, threads: int) -> tuple[StoredFile, ...]:
-    """Every file below `root/below`, its path relative to `root`, hashed by several threads."""
-    paths = sorted(path for path in (root / below).rglob("*") if path.is_file())
+    """Every file of the dump `root/below`, its path relative to `root`, hashed by several threads."""
     with ThreadPoolExecutor(threads) as pool:
-        hashes = list(pool.map(_sha256, paths))
-    return tuple(
-        StoredFile(path=path.relative_to(root).as_posix(), bytes=path.stat().st_size, sha256=digest)
-        for path, digest in zip(paths, hashes, strict=True)
-    )
+        return tuple(pool.map(lambda path: described(root, path), files_of(root, below)))
+
+
+def files_of(root: Path, below: str) -> list[Path]:
+    """Files of the dump: those of its folder, or the one archive that was streamed."""
+    archive = archive_path(root, below)
+    if archive.is_file():
+        return [archive]
+    return sorted(path for path in (root / below).rglob("*") if path.is_file())
+
+
+def archive_path(root: Path, below: str) -> Path:
+    """Where a dump is that was streamed as one archive in pg_dump's custom format."""
+    return root / f"{below}{ARCHIVE_SUFFIX}"
+
+
+def dump_path(root: Path, below: str) -> Path:
+    """Folder or archive of the dump, as pg_restore takes it."""
+    archive = archive_path(root, below)
+    return archive if archive.is_file() else root / below
+
+
+def described(root: Path, path: Path) -> StoredFile:
+    """Size and hash of one file, its path relative to `root`."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return StoredFile(path=path.relative_to(root).as_posix(), bytes=path.stat().st_size, sha256=digest)
 
 
 def check_unchanged(root: Path, below: str, expected: Iterable[StoredFile], threads: int) -> None:
@@ -44,8 +66,3 @@ def all_there(root: Path, expected: Iterable[StoredFile]) -> bool:
         return all((root / file.path).stat().st_size == file.bytes for file in expected)
     except OSError:
         return False
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

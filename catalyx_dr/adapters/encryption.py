@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import pyrage
 
@@ -99,6 +99,50 @@ def check_recipients(recipients: Sequence[str]) -> list[pyrage.x25519.Recipient]
     return parsed
 
 
-def encrypt(source: IO[bytes], target: IO[bytes], recipients: Sequence[str]) -> None:
-    """Encrypt `source` into `target` for every recipient."""
-    pyrage.encrypt_io(source, target, check_recipients(recipients))
+class Readable(Protocol):
+    """Anything that bytes are read from until there are none."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read up to `size` bytes; no bytes at the end alone."""
+
+
+class Writable(Protocol):
+    """Anything that bytes are written to."""
+
+    def write(self, data: bytes, /) -> int:
+        """Take all of the bytes."""
+
+
+def encrypt(source: Readable, target: Writable, recipients: Sequence[str]) -> None:
+    """Encrypt `source` into `target` for every recipient; raises whatever these two raise."""
+    ends = _Ends(source, target)
+    try:
+        pyrage.encrypt_io(ends, ends, check_recipients(recipients))
+    except pyrage.EncryptError:
+        raise ends.error or UnprovenError("encryption ended without a cause") from None
+
+
+class _Ends:
+    """Both ends of an encryption; keeps their error, since the library only keeps its text."""
+
+    def __init__(self, source: Readable, target: Writable) -> None:
+        self._source = source
+        self._target = target
+        self.error: BaseException | None = None
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            return self._source.read(size)
+        except BaseException as error:
+            self.error = error
+            raise
+
+    def write(self, data: bytes, /) -> int:
+        try:
+            return self._target.write(data)
+        except BaseException as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        """Nothing is held back."""

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from catalyx_dr.adapters.postgres_client import PostgresClient, archive_of, client_environment, last_words
+from catalyx_dr.adapters.postgres_client import PostgresClient, archive_of
+from catalyx_dr.adapters.programs import client_environment, last_words
 from catalyx_dr.model.errors import UnprovenError
 
 _IDENTIFIER = r'(?:"(?:[^"]|"")+"|[^\s".(]+)'
@@ -52,8 +53,8 @@ def header(client: PostgresClient, dump: Path, time_zone: str) -> DumpHeader:
     )
     if answer.returncode != 0:
         raise UnprovenError(
-            f"{dump.name} is no dump that can be proven: {last_words(answer.stderr)}; it must be made with "
-            "pg_dump --format=custom or --format=directory, by a version not newer than the agent's"
+            f"{dump.name} is no dump that can be proven: {last_words(answer.stderr.splitlines())}; it must be made "
+            "with pg_dump --format=custom or --format=directory, by a version not newer than the agent's"
         )
     found = dict(re.findall(r"^;\s+(Archive created at|dbname:|Dumped \w+ \S+ version:)\s+(.*)$", answer.stdout, re.M))
     try:
@@ -87,7 +88,7 @@ def contents(client: PostgresClient, dump: Path, wanted: Iterable[str]) -> DumpC
         _read(process.stdout, found, keep)
         errors = process.stderr.read().decode(errors="replace")
     if process.returncode != 0:
-        raise UnprovenError(f"{dump.name} cannot be read to its end: {last_words(errors)}")
+        raise UnprovenError(f"{dump.name} cannot be read to its end: {last_words(errors.splitlines())}")
     return found
 
 

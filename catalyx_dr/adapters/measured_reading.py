@@ -1,8 +1,6 @@
 """Reading files and objects to their last byte with bounded memory and at a gentle pace; size and SHA-256 come out."""
 
 import hashlib
-import time
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,34 +9,12 @@ from typing import IO
 from botocore.exceptions import BotoCoreError, HTTPClientError
 
 from catalyx_dr.adapters.bucket_store import BucketStore
+from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.model.backup_set import StoredFile
 from catalyx_dr.model.errors import UnreachableError
 
 _BLOCK_BYTES = 1024 * 1024
 _ATTEMPTS = 3
-
-
-class Pace:
-    """Keeps the average below `bytes_per_second` by waiting; one for all that a run reads."""
-
-    def __init__(
-        self,
-        bytes_per_second: int,
-        clock: Callable[[], float] = time.monotonic,
-        wait: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._rate = max(bytes_per_second, 1)
-        self._clock, self._wait = clock, wait
-        self._free_at = clock()
-        self.bytes = 0
-
-    def spend(self, count: int) -> None:
-        """Account for `count` bytes that were read, and wait until the next may be."""
-        self.bytes += count
-        now = self._clock()
-        self._free_at = max(self._free_at, now) + count / self._rate
-        if self._free_at > now:
-            self._wait(self._free_at - now)
 
 
 @dataclass(frozen=True)

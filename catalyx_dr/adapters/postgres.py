@@ -57,6 +57,8 @@ class PostgresServer:
 
     at: DatabaseServer
     password: str = field(repr=False)
+    # Port of this machine that leads there, for what is to be slowed down; the server's name stays for its certificate.
+    through_port: int | None = None
 
     @classmethod
     def reach(cls, at: DatabaseServer, secrets: SecretFiles) -> "PostgresServer":
@@ -65,9 +67,8 @@ class PostgresServer:
 
     def conninfo(self, database: str) -> str:
         """Connection string without the password; fit for an argument list, whatever the name holds."""
-        return make_conninfo(
-            host=self.at.host, port=self.at.port, user=self.at.user, dbname=database, sslmode=self.at.ssl_mode
-        )
+        way = {"hostaddr": "127.0.0.1", "port": self.through_port} if self.through_port else {"port": self.at.port}
+        return make_conninfo(host=self.at.host, user=self.at.user, dbname=database, sslmode=self.at.ssl_mode, **way)
 
     @contextmanager
     def connect(self, database: str) -> Iterator[Connection]:

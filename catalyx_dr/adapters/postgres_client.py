@@ -4,21 +4,26 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from catalyx_dr.adapters.postgres import PostgresServer, ServerVersion
-from catalyx_dr.model.errors import CatalyxDrError, RefusedError
+from catalyx_dr.adapters.programs import Program, client_environment, running
+from catalyx_dr.model.errors import RefusedError
 
 # Where Debian and Red Hat put the programs of each major version.
 _FOLDERS = ("/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin")
 _ZSTD_SINCE = 16
 _LOCK_WAIT = "5min"
-_KEPT_ERROR_LINES = 4
-_BATCH = 1000
+# What pg_dump says when a worker has written and closed the file of a table.
+_FINISHED = re.compile(r"finished item (\d+) TABLE DATA ")
+_TABLE_DATA = re.compile(r"^(\d+); \d+ (\d+) TABLE DATA ", re.MULTILINE)
+# For a database that nobody uses yet: lost with the server's last moments, it would be loaded again. The memory is for
+# sorting while indexes are built; more than this gained nothing (docs/benchmarks.md).
+_LOAD_SETTINGS = "-c synchronous_commit=off -c maintenance_work_mem=128MB -c max_parallel_maintenance_workers=1"
 
 
 @dataclass(frozen=True)
@@ -36,43 +41,77 @@ class PostgresClient:
 
     @contextmanager
     def dumping(
-        self, server: PostgresServer, database: str, snapshot: str, target: Path, *, jobs: int, level: int
+        self,
+        server: PostgresServer,
+        database: str,
+        snapshot: str,
+        target: Path,
+        *,
+        jobs: int,
+        level: int,
+        finished: Callable[[Path], None] = lambda path: None,
     ) -> Iterator[None]:
-        """Dump into the new folder `target` while the block runs; after the block the dump is complete and on disk.
+        """Dump into the new folder `target` while the block runs; after the block the dump is complete.
 
-        `level` is zstd's; a client without zstd (before PostgreSQL 16) takes gzip's fastest level instead, since gzip's
-        default costs four times the CPU time of the dump itself. Raises CatalyxDrError with pg_dump's last words.
+        `finished` is told of the file of a table when that will not change any more (in another thread, and only of
+        parallel dumps). Nothing is synced to disk: whoever publishes does that. Raises CatalyxDrError with pg_dump's
+        last words.
         """
+
+        def listen(line: str) -> None:
+            if found := _FINISHED.search(line):
+                finished(target / f"{found[1]}.dat{self._suffix}")
+
         arguments = [
             "--format=directory",
             f"--file={target}",
             f"--jobs={jobs}",
-            f"--compress={f'zstd:{level}' if self._has_zstd else '1'}",
-            f"--snapshot={snapshot}",
-            f"--lock-wait-timeout={_LOCK_WAIT}",
-            "--no-password",
-            f"--dbname={server.conninfo(database)}",
+            "--no-sync",
+            "--verbose",
+            *self._dump_arguments(server, database, snapshot, level),
         ]
+        purpose = f"dump of {database!r}"
         with (
             self._password_file(server) as environment,
-            _running(self.folder / "pg_dump", arguments, f"dump of {database!r}", environment),
+            running([self.folder / "pg_dump", *arguments], purpose, environment, listen),
         ):
             yield
 
     @contextmanager
-    def decoding(self, dump: Path) -> Iterator[None]:
-        """Decode a dump to its last byte while the block runs; raises CatalyxDrError when it is damaged.
+    def streaming(self, server: PostgresServer, database: str, snapshot: str, *, level: int) -> Iterator[Program]:
+        """Dump as one archive in pg_dump's custom format, which the block reads from the program's output."""
+        arguments = ["--format=custom", *self._dump_arguments(server, database, snapshot, level)]
+        with (
+            self._password_file(server) as environment,
+            running([self.folder / "pg_dump", *arguments], f"dump of {database!r}", environment, feeds=True) as dump,
+        ):
+            yield dump
 
-        pg_restore takes the early end of a zstd file for its end (measured with 17.12): zstd itself looks too.
+    @contextmanager
+    def decoding_stream(self, database: str) -> Iterator[Program]:
+        """Decode an archive that the block writes to the program's input, into SQL that it reads from its output.
+
+        Only data, with a comment on each table that names its OID.
         """
-        purpose = f"decode check of {dump.name}"
-        compressed = sorted(str(path) for path in dump.rglob("*.zst"))
-        with ExitStack() as checks:
-            arguments = ["--file=/dev/null", str(archive_of(dump))]
-            checks.enter_context(_running(self.folder / "pg_restore", arguments, purpose))
-            for batch in (compressed[at : at + _BATCH] for at in range(0, len(compressed), _BATCH)):
-                checks.enter_context(_running(Path(_zstd() or "zstd"), ["--test", "--quiet", "--", *batch], purpose))
-            yield
+        command: list[str | Path] = [self.folder / "pg_restore", "--data-only", "--verbose", "--file=-"]
+        with running(command, f"decode check of {database!r}", feeds=True, fed=True) as check:
+            yield check
+
+    def tables_in(self, dump: Path) -> dict[int, int]:
+        """Number of a table's data in the dump's table of contents to the table's OID in its database.
+
+        Raises CatalyxDrError when the table of contents cannot be read.
+        """
+        command: list[str | Path] = [self.folder / "pg_restore", "--list", archive_of(dump)]
+        with running(command, f"reading the contents of {dump.name}", feeds=True) as program:
+            listed = program.output.read().decode(errors="replace")
+        return {int(number): int(oid) for number, oid in _TABLE_DATA.findall(listed)}
+
+    def decode_archive(self, dump: Path) -> None:
+        """Decode a dump that is one archive to its last byte; raises CatalyxDrError when it is damaged."""
+        command: list[str | Path] = [self.folder / "pg_restore", "--file=/dev/null", archive_of(dump)]
+        with running(command, f"decode check of {dump.name}"):
+            pass
 
     def load(self, server: PostgresServer, database: str, dump: Path, *, jobs: int, owners: bool = True) -> None:
         """Load a dump into an empty database; ends at the first error.
@@ -90,13 +129,32 @@ class PostgresClient:
         ]
         with (
             self._password_file(server) as environment,
-            _running(self.folder / "pg_restore", arguments, f"load of {database!r}", environment),
+            running(
+                [self.folder / "pg_restore", *arguments],
+                f"load of {database!r}",
+                {**environment, "PGOPTIONS": _LOAD_SETTINGS},
+            ),
         ):
             pass
 
+    def _dump_arguments(self, server: PostgresServer, database: str, snapshot: str, level: int) -> list[str]:
+        """`level` is zstd's; a client without zstd takes gzip's fastest, since gzip's default costs many times more."""
+        return [
+            f"--compress={f'zstd:{level}' if self._has_zstd else '1'}",
+            f"--snapshot={snapshot}",
+            f"--lock-wait-timeout={_LOCK_WAIT}",
+            "--no-password",
+            f"--dbname={server.conninfo(database)}",
+        ]
+
+    @property
+    def _suffix(self) -> str:
+        return ".zst" if self._has_zstd else ".gz"
+
     @cached_property
     def _has_zstd(self) -> bool:
-        if self.major < _ZSTD_SINCE or _zstd() is None:
+        # Without the zstd program, what pg_dump compresses with zstd could not be proven.
+        if self.major < _ZSTD_SINCE or shutil.which("zstd") is None:
             return False
         # Builds differ; the program looks at its compression before it looks for the server, which is none.
         probe = [str(self.folder / "pg_dump"), "--compress=zstd", "--file=/dev/null", "--dbname=host=/nonexistent"]
@@ -105,9 +163,8 @@ class PostgresClient:
 
     @contextmanager
     def _password_file(self, server: PostgresServer) -> Iterator[Mapping[str, str]]:
-        path = self.passwords / f"pgpass-{os.getpid()}-{id(server)}"
+        path = self.passwords / f"pgpass-{os.getpid()}-{os.urandom(4).hex()}"
         escaped = server.password.replace("\\", "\\\\").replace(":", "\\:")
-        path.unlink(missing_ok=True)
         with open(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             file.write(f"*:*:*:*:{escaped}\n")
         try:
@@ -120,30 +177,6 @@ def archive_of(dump: Path) -> Path:
     """What pg_restore reads in the folder of a dump: the folder itself, or the only file, which others made."""
     files = list(dump.iterdir()) if dump.is_dir() and not (dump / "toc.dat").exists() else []
     return files[0] if len(files) == 1 else dump
-
-
-@contextmanager
-def _running(
-    program: Path, arguments: Sequence[str], purpose: str, environment: Mapping[str, str] | None = None
-) -> Iterator[None]:
-    """Run a program while the block runs; it is ended when the block fails."""
-    with subprocess.Popen(  # noqa: S603
-        [program, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        env=client_environment() | dict(environment or {}),
-    ) as process:
-        try:
-            yield
-            _, errors = process.communicate()
-        except BaseException:
-            process.terminate()
-            raise
-    if process.returncode != 0:
-        raise CatalyxDrError(f"{purpose} failed: {program.name} says: {last_words(errors)}")
 
 
 def client_for(version: ServerVersion, passwords: Path) -> PostgresClient:
@@ -164,9 +197,8 @@ def client_for(version: ServerVersion, passwords: Path) -> PostgresClient:
 
 
 def _installed(major: int, passwords: Path) -> Iterator[PostgresClient]:
-    on_path = shutil.which("pg_dump")
-    folders = [Path(folder.format(major=major)) for folder in _FOLDERS]
-    for folder in (*folders, *([Path(on_path).parent] if on_path else [])):
+    on_path = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
+    for folder in (*(Path(folder.format(major=major)) for folder in _FOLDERS), *on_path):
         if (folder / "pg_dump").exists() and (folder / "pg_restore").exists():
             answer = subprocess.run(  # noqa: S603
                 [folder / "pg_dump", "--version"], capture_output=True, text=True, check=False, env=client_environment()
@@ -174,22 +206,3 @@ def _installed(major: int, passwords: Path) -> Iterator[PostgresClient]:
             match = re.search(r"\d+(\.\d+)?", answer.stdout)
             if match:
                 yield PostgresClient(folder, match[0], passwords)
-
-
-def _zstd() -> str | None:
-    """The zstd program: without it, what pg_dump compresses with zstd could not be proven."""
-    return shutil.which("zstd")
-
-
-def client_environment() -> dict[str, str]:
-    """What a child needs: nothing that redirects libpq, messages in English."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
-    return kept | {"LC_ALL": "C"}
-
-
-def last_words(errors: str) -> str:
-    """The telling end of what a program wrote, without statements or rows."""
-    lines = [line.strip() for line in errors.splitlines() if line.strip()]
-    # `detail:` and `command was:` lines may quote statements or rows.
-    telling = [line for line in lines if ": error:" in line or ": fatal:" in line.lower()] or lines
-    return " / ".join(telling[-_KEPT_ERROR_LINES:]) or "nothing"

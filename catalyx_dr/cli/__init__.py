@@ -1,5 +1,6 @@
 """`catalyx-dr`: what scheduled jobs run, and what people type."""
 
+import os
 import sys
 
 import typer
@@ -17,7 +18,7 @@ from catalyx_dr.cli import (
     status,
     switch_claims,
 )
-from catalyx_dr.model.errors import CatalyxDrError, RefusedError, SpecError
+from catalyx_dr.model.errors import CatalyxDrError, EndedError, RefusedError, SpecError
 
 app = typer.Typer(
     name="catalyx-dr",
@@ -41,5 +42,8 @@ def main() -> None:
 
 
 def _end(error: CatalyxDrError, code: int) -> None:
-    print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command's voice
+    print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the command's voice
+    if isinstance(error, EndedError):
+        # At once: threads that wait for a store are not waited for.
+        os._exit(code)
     sys.exit(code)

@@ -1,7 +1,6 @@
 """Commands that the Jobs in the cluster run."""
 
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,10 +13,12 @@ from pydantic import ValidationError
 from catalyx_dr.adapters.backup_claims import ClusterClaim
 from catalyx_dr.adapters.cluster import Cluster, connect
 from catalyx_dr.adapters.records import ClusterRecords
+from catalyx_dr.adapters.run_lease import ClusterLeases
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.adapters.volume_snapshots import ClusterSnapshots
+from catalyx_dr.cli.ending import ended_by_signal
 from catalyx_dr.cli.recovery_options import Overrides, read_overrides
-from catalyx_dr.model.errors import CatalyxDrError, RefusedError, SpecError
+from catalyx_dr.model.errors import RefusedError, SpecError
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.record import RecordKind
 from catalyx_dr.model.validator_spec import ValidatorSpec
@@ -77,7 +78,7 @@ def register(app: typer.Typer) -> None:
         ("adopt-dump", adopt_identities),
         ("adopt-set", adopt_databases),
     ):
-        app.command(name, rich_help_panel="In the cluster")(command)
+        app.command(name, rich_help_panel="In the cluster")(ended_by_signal()(command))
 
 
 def backup(spec: SpecFile = _SPEC_PATH) -> None:
@@ -252,13 +253,8 @@ def _scheduled(kind: RecordKind, validator: ValidatorSpec, cluster: Cluster) -> 
     """A run that nobody watches: its failure is told, also when its deadline or its node ends it."""
     surroundings = _surroundings(cluster)
     with alerting(kind, validator, surroundings, cluster):
-        signal.signal(signal.SIGTERM, _end_the_run)
         yield surroundings
 
 
-def _end_the_run(_number: int, _frame: object) -> None:
-    raise CatalyxDrError("ended from outside: its deadline is over, its pod was deleted, or its node was drained")
-
-
 def _surroundings(cluster: Cluster) -> Surroundings:
-    return Surroundings(records=ClusterRecords(cluster))
+    return Surroundings(records=ClusterRecords(cluster), leases=ClusterLeases(cluster))

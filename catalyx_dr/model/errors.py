@@ -21,5 +21,9 @@ class UnprovenError(CatalyxDrError):
     """A result could not be proven, so it is not published, listed or called completed."""
 
 
+class EndedError(CatalyxDrError):
+    """The run was ended from outside: its pod was deleted, or its deadline has passed."""
+
+
 class UnreachableError(CatalyxDrError):
     """An outside system (database, store, validator, Keycloak, cluster) did not answer as it must."""

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
+from pydantic.alias_generators import to_camel
 
 from catalyx_dr.model.bucket_name import check_bucket_name
 from catalyx_dr.model.duration import Duration, PositiveDuration, format_duration
@@ -14,6 +15,7 @@ from catalyx_dr.model.spec import DataKey, Flag, KubernetesName, SecretKey, Spec
 
 # More captures than anybody keeps; it holds sizes below what Kubernetes can count.
 MOST_CAPTURES = 10_000
+SLOWEST_BYTES_PER_SECOND = 64 * 1024
 Cron = Annotated[str, AfterValidator(check_cron)]
 TimeZone = Annotated[str, AfterValidator(check_time_zone)]
 # Splice's own pattern (domain 1.5).
@@ -286,6 +288,50 @@ class CaptureSchedule(RunSchedule):
     )
 
 
+class IoPriority(StrEnum):
+    """How a run's programs stand in the queue of its node's disk."""
+
+    NORMAL = "normal"
+    LOW = "low"
+    IDLE = "idle"
+
+
+class RunLimits(Spec):
+    """How much a backup may take from what runs beside it; absent means as much as it can get."""
+
+    niceness: WholeNumber = Field(default=0, ge=0, le=19, description="Processor priority within the pod; 19 is least")
+    io_priority: IoPriority = Field(default=IoPriority.NORMAL, description="Disk priority; idle waits for everybody")
+    dump_bytes_per_second: Quantity | None = Field(
+        default=None, description="Most that a dump reads from the database server in a second, such as 50Mi"
+    )
+    upload_bytes_per_second: Quantity | None = Field(
+        default=None, description="Most that is sent to the bucket in a second"
+    )
+
+    @model_validator(mode="after")
+    def _lets_something_through(self) -> "RunLimits":
+        for name in ("dump_bytes_per_second", "upload_bytes_per_second"):
+            limit = getattr(self, name)
+            if limit is not None and limit.bytes < SLOWEST_BYTES_PER_SECOND:
+                raise ValueError(f"{to_camel(name)} is {limit}; allowed: 64Ki or more, since less would never end")
+        return self
+
+    @property
+    def upload_rate(self) -> int | None:
+        """Bytes a second that may be sent, or None."""
+        return self.upload_bytes_per_second.bytes if self.upload_bytes_per_second else None
+
+    def __str__(self) -> str:
+        said = [f"niceness {self.niceness}"] if self.niceness else []
+        if self.io_priority is not IoPriority.NORMAL:
+            said.append(f"disk priority {self.io_priority}")
+        if self.dump_bytes_per_second:
+            said.append(f"dump at most {self.dump_bytes_per_second} a second")
+        if self.upload_bytes_per_second:
+            said.append(f"upload at most {self.upload_bytes_per_second} a second")
+        return ", ".join(said)
+
+
 class VolumeSnapshots(Spec):
     """CSI snapshots of the servers' own volumes, for databases too large to be dumped (domain 4)."""
 
@@ -306,8 +352,11 @@ class DatabaseBackup(CaptureSchedule):
     parallel_jobs: WholeNumber = Field(
         default=2, ge=1, le=64, description="Parallel dump and restore jobs per database"
     )
-    compression_level: WholeNumber = Field(default=3, ge=1, le=19, description="zstd level")
-    scratch: Quantity | None = Field(default=None, description="Limit of the working space when there is no volume")
+    compression_level: WholeNumber = Field(default=1, ge=1, le=19, description="zstd level")
+    scratch: Quantity | None = Field(
+        default=None, description="Limit of the working space, which a restore from the bucket needs for the set"
+    )
+    limits: RunLimits = RunLimits()
 
     @model_validator(mode="after")
     def _has_destination(self) -> "DatabaseBackup":

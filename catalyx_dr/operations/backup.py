@@ -1,32 +1,40 @@
-"""Takes a backup set: check, dump in order, prove, publish on the volume, export to the bucket, prune, record."""
+"""Takes a backup set: check, dump in order, prove and export meanwhile, publish, prune, record."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from catalyx_dr import __version__
 from catalyx_dr.adapters.backup_claims import BackupClaim
 from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.bucket_store import BucketStore
+from catalyx_dr.adapters.dump_proof import DumpProof
 from catalyx_dr.adapters.encryption import check_recipients
+from catalyx_dr.adapters.priority import lower_priority
+from catalyx_dr.adapters.rate_limit import Pace
+from catalyx_dr.adapters.run_lease import Held
 from catalyx_dr.adapters.volume_store import VolumeStore, disk_explained, only_run
-from catalyx_dr.model.backup_set import Manifest
+from catalyx_dr.model.backup_set import DatabaseCapture, Manifest
 from catalyx_dr.model.capture_id import capture_id
-from catalyx_dr.model.errors import CatalyxDrError, RefusedError
+from catalyx_dr.model.errors import CatalyxDrError, EndedError, RefusedError
 from catalyx_dr.model.record import Record, RecordKind
 from catalyx_dr.model.validator_spec import DatabaseBackup, DatabaseRole, ValidatorSpec
 from catalyx_dr.operations.backup_pruning import IN_BUCKET, ON_VOLUME, close_unfinished, prune
-from catalyx_dr.operations.capture import Dumped, Source, dump, look_at, proven
-from catalyx_dr.operations.export import export
+from catalyx_dr.operations.capture import Dumped, Observed, Source, dump, look_at
+from catalyx_dr.operations.export import Export
 from catalyx_dr.operations.kept_databases import drop_outdated
 from catalyx_dr.operations.network import upgrade_facts
 from catalyx_dr.operations.progress import Progress, reporting
+from catalyx_dr.operations.streaming import Streamed, stream
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.operations.volume_room import make_room
 from catalyx_dr.rules.capture_order import check_order
 from catalyx_dr.rules.set_size import expected_set_bytes
 from catalyx_dr.rules.volume_growth import Measured
+
+_PERCENT = {DatabaseRole.VALIDATOR_APP: 5, DatabaseRole.PARTICIPANT: 20}
 
 
 def back_up(spec: ValidatorSpec, surroundings: Surroundings, claim: BackupClaim | None = None) -> Record:
@@ -39,48 +47,62 @@ def back_up(spec: ValidatorSpec, surroundings: Surroundings, claim: BackupClaim 
     """
     if spec.backup is None:
         raise RefusedError(f"validator {spec.name!r} declares no backup; declare its cron and destination")
-    work = VolumeStore(surroundings.volume if spec.backup.volume else surroundings.scratch)
-    work.prepare()
-    with only_run(work.root):
+    volume = VolumeStore(surroundings.volume) if spec.backup.volume else None
+    with _alone(spec, surroundings, volume) as held:
         set_id = capture_id(surroundings.now())
         close_unfinished(spec, surroundings)
         with (
             reporting(RecordKind.BACKUP_SET, set_id, spec.name, surroundings.records, surroundings.now) as progress,
-            disk_explained(work.root),
+            disk_explained(volume.root if volume else surroundings.scratch),
         ):
-            return _Run(spec, spec.backup, surroundings, progress, work, set_id, claim).take()
+            return _Run(spec, spec.backup, surroundings, progress, volume, held, set_id, claim).take()
+
+
+def _alone(
+    spec: ValidatorSpec, surroundings: Surroundings, volume: VolumeStore | None
+) -> AbstractContextManager[Held | None]:
+    if volume is None:
+        return surroundings.leases.only_run(spec.name)
+    volume.prepare()
+    return only_run(volume.root)
 
 
 @dataclass(frozen=True)
 class _Run:
+    """One run; `held`: the lease that it must still have when it publishes, where no volume's lock is held."""
+
     spec: ValidatorSpec
     backup: DatabaseBackup
     surroundings: Surroundings
     progress: Progress
-    work: VolumeStore
+    volume: VolumeStore | None
+    held: Held | None
     set_id: str
     claim: BackupClaim | None
 
     def take(self) -> Record:
         """Go through all phases."""
         self.progress.phase("check", 2)
+        self._lower_priority()
         bucket = self._bucket()
         sources = [look_at(self.spec, role, self.surroundings) for role in DatabaseRole]
         self._clean(bucket)
         attention = self._make_room(sources)
-        with self._in_flight() as folder:
-            manifest = self._capture(sources, folder)
-            if self.backup.volume:
-                self.progress.phase("publish on the volume", 75)
-                self.work.publish(manifest)
-                folder = self.work.folder(self.set_id)
-            if bucket is not None:
-                self.progress.phase("export to the bucket", 78)
-                self._export(bucket, manifest, folder)
+        if self.volume is None and bucket is not None:
+            manifest = self._into_bucket(bucket, sources)
+        else:
+            manifest = self._through_volume(cast(VolumeStore, self.volume), bucket, sources)
         self.progress.phase("remove by retention", 96)
-        faults = prune(self.spec, self.backup, self.surroundings, self.work, bucket, self.progress)
+        faults = prune(self.spec, self.backup, self.surroundings, self.volume, bucket, self.progress)
         faults += drop_outdated(self.spec, self.surroundings, self.progress.note)
         return self._complete(manifest, [*attention, *faults])
+
+    def _lower_priority(self) -> None:
+        limits = self.backup.limits
+        if said := str(limits):
+            self.progress.note(f"limits: {said}")
+        for fault in lower_priority(limits.niceness, limits.io_priority):
+            self.progress.note(f"attention: {fault}")
 
     def _bucket(self) -> BucketSets | None:
         if self.backup.bucket is None:
@@ -95,45 +117,72 @@ class _Run:
         return self.spec.encryption.recipients if self.spec.encryption else ()
 
     def _clean(self, bucket: BucketSets | None) -> None:
-        left = self.work.clean()
+        left = self.volume.clean() if self.volume else []
         if bucket is not None:
-            # The lock is the volume's. Without one, a run elsewhere may still be writing: until its deadline.
-            now = self.surroundings.now()
-            left += bucket.clean(now if self.backup.volume else now - self.backup.deadline)
+            left += bucket.clean(self.surroundings.now())
         for name in left:
             self.progress.note(f"removed {name}, which an unfinished run left")
 
     def _make_room(self, sources: list[Source]) -> list[str]:
+        if self.volume is None:
+            return []
         databases = sum(source.bytes for source in sources)
-        earlier = self.work.published()
+        earlier = self.volume.published()
         expected = expected_set_bytes(databases, earlier[0] if earlier else None)
-        measured = Measured(databases, self.work.free_bytes(), expected)
-        return make_room(self.spec, self.backup, self.claim, self.work, measured, self.progress)
+        measured = Measured(databases, self.volume.free_bytes(), expected)
+        return make_room(self.spec, self.backup, self.claim, self.volume, measured, self.progress)
 
-    @contextmanager
-    def _in_flight(self) -> Iterator[Path]:
-        folder = self.work.begin(self.set_id)
+    def _through_volume(self, volume: VolumeStore, bucket: BucketSets | None, sources: list[Source]) -> Manifest:
+        """Dump to the volume; prove and send to the bucket what is finished while the rest is dumped."""
+        with _in_flight(volume, self.set_id) as folder, self._abandoned_on_failure(bucket), ExitStack() as background:
+            proofs = {role: DumpProof(folder, role, self.backup.parallel_jobs) for role in DatabaseRole}
+            exports = {role: self._export(bucket, folder, proof, role) for role, proof in proofs.items() if bucket}
+            # Last in, first out: an export ends when its proof is given up.
+            for close in (*(one.close for one in exports.values()), *(one.close for one in proofs.values())):
+                background.callback(close)
+            dumps = [self._dump(source, folder, proofs[source.role]) for source in sources]
+            self.progress.phase("decode and hash", 50)
+            app, participant = (_proven(dumped, proofs[dumped.source.role]) for dumped in dumps)
+            manifest = self._manifest(app, participant, dumps[-1].observed)
+            self.progress.phase("publish on the volume", 75)
+            volume.publish(manifest)
+            if bucket is not None:
+                self.progress.phase("export to the bucket", 78)
+                self._finish_export(bucket, manifest, exports)
+        return manifest
+
+    def _export(self, bucket: BucketSets, folder: Path, proof: DumpProof, role: DatabaseRole) -> Export:
+        return Export(bucket, self.set_id, role, folder, proof, self._recipients, Pace(self.backup.limits.upload_rate))
+
+    def _dump(self, source: Source, folder: Path, proof: DumpProof) -> Dumped:
+        self.progress.phase(f"dump {source.role}", _PERCENT[source.role])
+        return dump(source, folder, proof, self.backup, self.surroundings.now)
+
+    def _finish_export(self, bucket: BucketSets, manifest: Manifest, exports: Mapping[DatabaseRole, Export]) -> None:
         try:
-            yield folder
-        finally:
-            # Nothing is left of a set that failed; a published one is no longer here.
-            self.work.abandon(self.set_id)
-
-    def _capture(self, sources: list[Source], folder: Path) -> Manifest:
-        dumps: list[Dumped] = []
-        for source, percent in zip(sources, (5, 15), strict=True):
-            self.progress.phase(f"dump {source.role}", percent)
-            dumps.append(
-                dump(
-                    source,
-                    folder,
-                    jobs=self.backup.parallel_jobs,
-                    level=self.backup.compression_level,
-                    now=self.surroundings.now,
-                )
+            app, participant = (
+                capture.model_copy(update={"object": exports[capture.role].result()}) for capture in manifest.databases
             )
-        self.progress.phase("decode and hash", 50)
-        app, participant = (proven(dumped, folder, jobs=self.backup.parallel_jobs) for dumped in dumps)
+            self._publish(bucket, manifest.model_copy(update={"databases": (app, participant)}))
+        except CatalyxDrError as error:
+            raise type(error)(f"set {self.set_id} is proven on the volume, but not in the bucket: {error}") from None
+
+    def _into_bucket(self, bucket: BucketSets, sources: list[Source]) -> Manifest:
+        """Stream both dumps into the bucket, the participant's after the app's is complete."""
+        streamed: list[Streamed] = []
+        with self._abandoned_on_failure(bucket):
+            for source in sources:
+                self.progress.phase(f"stream {source.role} into the bucket", _PERCENT[source.role])
+                streamed.append(
+                    stream(source, bucket, self.set_id, self.backup, self._recipients, self.surroundings.now)
+                )
+            app, participant = streamed
+            manifest = self._manifest(app.capture, participant.capture, participant.observed)
+            self.progress.phase("publish in the bucket", 90)
+            self._publish(bucket, manifest)
+        return manifest
+
+    def _manifest(self, app: DatabaseCapture, participant: DatabaseCapture, observed: Observed) -> Manifest:
         self.progress.phase("prove the order", 72)
         check_order(app, participant)
         upgrade = upgrade_facts(self.spec)
@@ -142,23 +191,28 @@ class _Run:
             validator=self.spec.name,
             namespace=self.spec.namespace,
             party_hint=self.spec.party_hint,
-            participant_id=dumps[-1].participant_id,
+            participant_id=observed.participant_id,
             migration_id=self.spec.migration_id,
             synchronizer_serial=upgrade.serial if upgrade else None,
             databases=(app, participant),
             tool_version=__version__,
         )
 
-    def _export(self, bucket: BucketSets, manifest: Manifest, folder: Path) -> None:
+    def _publish(self, bucket: BucketSets, manifest: Manifest) -> None:
+        if self.held is not None:
+            self.held.check()
+        bucket.publish(manifest.model_copy(update={"recipients": self._recipients}))
+
+    @contextmanager
+    def _abandoned_on_failure(self, bucket: BucketSets | None) -> Iterator[None]:
         try:
-            export(manifest, folder, bucket, self._recipients)
-        except BaseException as error:
-            with suppress(CatalyxDrError):
-                bucket.abandon(self.set_id, self.surroundings.now())
-            if self.backup.volume and isinstance(error, CatalyxDrError):
-                raise type(error)(
-                    f"set {self.set_id} is proven on the volume, but not in the bucket: {error}"
-                ) from None
+            yield
+        except EndedError:
+            raise  # There is no time; the next run cleans up.
+        except BaseException:
+            if bucket is not None:
+                with suppress(CatalyxDrError):
+                    bucket.abandon(self.set_id, self.surroundings.now())
             raise
 
     def _complete(self, manifest: Manifest, faults: list[str]) -> Record:
@@ -181,3 +235,18 @@ class _Run:
                 "recoveryPoint": manifest.started.isoformat(),
             },
         )
+
+
+@contextmanager
+def _in_flight(volume: VolumeStore, set_id: str) -> Iterator[Path]:
+    folder = volume.begin(set_id)
+    try:
+        yield folder
+    finally:
+        # Nothing is left of a set that failed; a published one is no longer here.
+        volume.abandon(set_id)
+
+
+def _proven(dumped: Dumped, proof: DumpProof) -> DatabaseCapture:
+    observed = dumped.observed
+    return dumped.capture(proof.result(dumped.source.client, observed.tables, observed.row_counts))

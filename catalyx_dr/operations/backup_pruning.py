@@ -31,7 +31,7 @@ def prune(
     spec: ValidatorSpec,
     backup: DatabaseBackup,
     surroundings: Surroundings,
-    volume: VolumeStore,
+    volume: VolumeStore | None,
     bucket: BucketSets | None,
     progress: Progress,
 ) -> list[str]:
@@ -59,24 +59,21 @@ def prune_at(
 
 
 def close_unfinished(spec: ValidatorSpec, surroundings: Surroundings) -> None:
-    """Record runs that ended without a word as failed; only to be called under the lock.
-
-    Without a volume the lock is this pod's own: then a run counts as ended after its deadline.
-    """
-    backup, now = spec.backup, surroundings.now()
+    """Record runs that ended without a word as failed; only to be called under the lock or lease."""
     for record in surroundings.records.list(spec.name, RecordKind.BACKUP_SET):
-        may_run = backup is not None and backup.volume is None and now - record.started < backup.deadline
-        if record.status is RecordStatus.RUNNING and not may_run:
+        if record.status is RecordStatus.RUNNING:
             ended = {
                 "status": RecordStatus.FAILED,
-                "finished": now,
+                "finished": surroundings.now(),
                 "message": "the run ended without a word: killed, or its node was lost; the next run cleaned up",
             }
             surroundings.records.save(record.model_copy(update=ended))
 
 
-def _destinations(backup: DatabaseBackup, volume: VolumeStore, bucket: BucketSets | None) -> Iterator[Destination]:
-    if backup.volume is not None:
+def _destinations(
+    backup: DatabaseBackup, volume: VolumeStore | None, bucket: BucketSets | None
+) -> Iterator[Destination]:
+    if backup.volume is not None and volume is not None:
 
         def on_volume() -> list[Capture]:
             sizes = {manifest.set_id: manifest.bytes for manifest in volume.published()}

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from catalyx_dr.adapters.bucket_identities import CONTENT, METADATA, BucketIdentities
-from catalyx_dr.adapters.bucket_sets import BucketSets, archive_name
+from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.bucket_store import BucketStore
-from catalyx_dr.adapters.measured_reading import Pace, read_object
+from catalyx_dr.adapters.measured_reading import read_object
+from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.model.backup_set import MANIFEST_NAME, StoredFile
 from catalyx_dr.model.errors import MissingError, UnprovenError, UnreachableError
 from catalyx_dr.model.flaw import Flaw, Grade
@@ -96,13 +97,11 @@ class SetsInBucket:
             yield Flaw(Grade.ODD, PLACE, set_id, _NO_RECORD)
         reader = _Reader(self.sets.store, self.pace)
         for capture in manifest.databases:
-            name = archive_name(capture.role)
             if capture.object is None:
-                yield Flaw(Grade.DAMAGED, PLACE, set_id, f"its manifest tells nothing of {name}")
+                yield Flaw(Grade.DAMAGED, PLACE, set_id, f"its manifest names no object of the {capture.role} database")
                 continue
-            yield from reader.flaws(
-                set_id, _Expected(self.sets.archive_key(set_id, capture.role), capture.object, names.get(name))
-            )
+            name = capture.object.path
+            yield from reader.flaws(set_id, _Expected(self.sets.key(set_id, name), capture.object, names.get(name)))
 
     def _removed_meanwhile(self, set_id: str, names: Mapping[str, int]) -> bool:
         """Tell whether retention removed the set while it was read: then it is listed no longer."""

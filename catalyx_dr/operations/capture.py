@@ -1,16 +1,18 @@
-"""Captures one database: one snapshot for dump, offsets and counts; then decoded to the last byte and hashed."""
+"""Captures one database: one snapshot for dump, offsets and counts, and a proof that both agree."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from catalyx_dr.adapters import canton_database, dump_files, postgres
-from catalyx_dr.adapters.postgres import PostgresServer, ServerVersion
+from catalyx_dr.adapters import canton_database, postgres
+from catalyx_dr.adapters.dump_proof import DumpProof
+from catalyx_dr.adapters.postgres import Connection, PostgresServer, ServerVersion
 from catalyx_dr.adapters.postgres_client import PostgresClient, client_for
-from catalyx_dr.model.backup_set import DatabaseCapture
-from catalyx_dr.model.errors import CatalyxDrError, UnprovenError
-from catalyx_dr.model.validator_spec import Database, DatabaseRole, ValidatorSpec
+from catalyx_dr.adapters.rate_limit import limited_way
+from catalyx_dr.model.backup_set import DatabaseCapture, StoredFile
+from catalyx_dr.model.validator_spec import Database, DatabaseBackup, DatabaseRole, ValidatorSpec
 from catalyx_dr.operations.surroundings import Surroundings
 
 
@@ -27,15 +29,39 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Observed:
+    """What the database told in the snapshot of its dump; `tables`: OID to the label under which rows are counted."""
+
+    ledger_offset: int | None
+    participant_id: str | None
+    row_counts: Mapping[str, int]
+    tables: Mapping[int, str]
+
+
+@dataclass(frozen=True)
 class Dumped:
-    """A dump that is complete but not proven yet."""
+    """A dump that is complete."""
 
     source: Source
     started: datetime
     completed: datetime
-    ledger_offset: int | None
-    participant_id: str | None
-    row_counts: Mapping[str, int]
+    observed: Observed
+
+    def capture(self, files: tuple[StoredFile, ...], stored: StoredFile | None = None) -> DatabaseCapture:
+        """Its entry in the manifest, once its files are proven; `stored`: its archive in the bucket."""
+        return DatabaseCapture(
+            role=self.source.role,
+            database=self.source.database.name,
+            server_version=str(self.source.version),
+            client_version=self.source.client.version,
+            started=self.started,
+            completed=self.completed,
+            database_bytes=self.source.bytes,
+            ledger_offset=self.observed.ledger_offset,
+            row_counts=dict(self.observed.row_counts),
+            files=files,
+            object=stored,
+        )
 
 
 def look_at(spec: ValidatorSpec, role: DatabaseRole, surroundings: Surroundings) -> Source:
@@ -50,41 +76,47 @@ def look_at(spec: ValidatorSpec, role: DatabaseRole, surroundings: Surroundings)
     return Source(role, database, server, version, client, size)
 
 
-def dump(source: Source, folder: Path, *, jobs: int, level: int, now: Callable[[], datetime]) -> Dumped:
-    """Dump into `folder/<role>`, which must not exist; offsets and counts are read meanwhile in the same snapshot."""
+def dump(source: Source, folder: Path, proof: DumpProof, backup: DatabaseBackup, now: Callable[[], datetime]) -> Dumped:
+    """Dump into `folder/<role>`, which must not exist; what is finished is proven meanwhile."""
     started = now()
-    schema = source.database.schema_name
     with (
         source.server.connect(source.database.name) as connection,
         postgres.exported_snapshot(connection) as snapshot,
+        slowed(source.server, backup) as server,
         source.client.dumping(
-            source.server, source.database.name, snapshot, folder / source.role, jobs=jobs, level=level
+            server,
+            source.database.name,
+            snapshot,
+            folder / source.role,
+            jobs=backup.parallel_jobs,
+            level=backup.compression_level,
+            finished=proof.finished,
         ),
     ):
-        offset = canton_database.ledger_offset(connection, source.role, schema)
-        is_participant = source.role is DatabaseRole.PARTICIPANT
-        participant = canton_database.participant_id(connection, schema) if is_participant else None
-        counts = canton_database.row_counts(connection)
-    return Dumped(source, started, now(), offset, participant, counts)
+        observed = observe(source, connection)
+    completed = now()
+    proof.all_finished()
+    return Dumped(source, started, completed, observed)
 
 
-def proven(dumped: Dumped, folder: Path, *, jobs: int) -> DatabaseCapture:
-    """Decode the dump to its last byte and hash its files at the same time; raises UnprovenError for a damaged one."""
-    source = dumped.source
-    try:
-        with source.client.decoding(folder / source.role):
-            files = dump_files.measured(folder, source.role, jobs)
-    except CatalyxDrError as error:
-        raise UnprovenError(f"the {source.role} dump cannot be read back, so it is not published: {error}") from None
-    return DatabaseCapture(
-        role=source.role,
-        database=source.database.name,
-        server_version=str(source.version),
-        client_version=source.client.version,
-        started=dumped.started,
-        completed=dumped.completed,
-        database_bytes=source.bytes,
-        ledger_offset=dumped.ledger_offset,
-        row_counts=dict(dumped.row_counts),
-        files=files,
+def observe(source: Source, connection: Connection) -> Observed:
+    """Read offset, identity and counts in the connection's snapshot."""
+    schema = source.database.schema_name
+    is_participant = source.role is DatabaseRole.PARTICIPANT
+    return Observed(
+        ledger_offset=canton_database.ledger_offset(connection, source.role, schema),
+        participant_id=canton_database.participant_id(connection, schema) if is_participant else None,
+        row_counts=canton_database.row_counts(connection),
+        tables=canton_database.tables(connection),
     )
+
+
+@contextmanager
+def slowed(server: PostgresServer, backup: DatabaseBackup) -> Iterator[PostgresServer]:
+    """The server as a dump reaches it: by way of the limit that is declared, or straight."""
+    limit = backup.limits.dump_bytes_per_second
+    if limit is None:
+        yield server
+        return
+    with limited_way(server.at.host, server.at.port, limit.bytes) as port:
+        yield replace(server, through_port=port)

@@ -150,7 +150,7 @@ class _Run:
         try:
             folder = self.source.fetch(manifest)
             self.progress.phase("check the set", 25)
-            check_set(manifest, folder, targets[0].client, jobs)
+            check_set(manifest, folder, jobs)
             for target, percent in zip(targets, (40, 55), strict=True):
                 self.progress.phase(f"load {target.role}", percent)
                 load(target, manifest, folder, jobs, self.progress.note)

@@ -1,12 +1,14 @@
 """Loads the dumps of a set into new databases beside the present ones, and proves what was loaded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from catalyx_dr.adapters import canton_database, postgres
 from catalyx_dr.adapters.database_twin import create_like
+from catalyx_dr.adapters.dump_files import dump_path
 from catalyx_dr.adapters.postgres import PostgresServer, Rename, ServerVersion
 from catalyx_dr.adapters.postgres_client import PostgresClient, client_for
 from catalyx_dr.model.backup_set import DatabaseCapture, Manifest
@@ -71,6 +73,32 @@ def targets_of(
     return tuple(_target(spec, role, suffix, mark, request_id, surroundings) for role in DatabaseRole)
 
 
+def load_all(
+    targets: Sequence[LoadTarget],
+    manifest: Manifest,
+    folder: Path,
+    jobs: int,
+    say: Callable[[str], None],
+    *,
+    in_place: bool = False,
+) -> None:
+    """Load all at the same time: one builds its last index while another copies rows. Errors are those of `load`.
+
+    In place, where there is no room for much, one after the other.
+    """
+    with ThreadPoolExecutor(1 if in_place else len(targets), thread_name_prefix="load") as pool:
+        loads = [pool.submit(load, target, manifest, folder, jobs, say, in_place=in_place) for target in targets]
+        try:
+            for one in as_completed(loads):
+                one.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            # Ends the sessions of those that still load.
+            for target in targets if not in_place else ():
+                target.discard()
+            raise
+
+
 def load(
     target: LoadTarget,
     manifest: Manifest,
@@ -90,7 +118,7 @@ def load(
             postgres.drop(connection, target.database.name)
     for fault in refused:
         say(f"attention: {fault} of {target.database.name!r} could not be given to the restored database")
-    target.client.load(target.server, target.loading, folder / target.role, jobs=jobs, owners=target.owners)
+    target.client.load(target.server, target.loading, dump_path(folder, target.role), jobs=jobs, owners=target.owners)
     with target.server.connect(target.loading) as connection:
         # Without statistics the first queries of a large participant take minutes.
         connection.execute("ANALYZE")

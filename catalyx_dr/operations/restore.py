@@ -21,7 +21,7 @@ from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.database_swap import replaced_names, swap_in
 from catalyx_dr.operations.kept_databases import drop_leftovers
-from catalyx_dr.operations.loading import LoadTarget, load, prove_order, targets_of
+from catalyx_dr.operations.loading import LoadTarget, load_all, prove_order, targets_of
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.restore_preflight import choose_set, look
 from catalyx_dr.operations.restore_proof import prove_restored
@@ -205,12 +205,11 @@ class _Run:
         try:
             folder = self.source.fetch(manifest)
             self.progress.phase("check the set", 15)
-            check_set(manifest, folder, to_load[0].client, jobs)
+            check_set(manifest, folder, jobs)
             if self.order.in_place:
                 self._stop()
-            for target, percent in zip(to_load, (25, 35), strict=False):
-                self.progress.phase(f"load {target.role} into {target.loading}", percent)
-                load(target, manifest, folder, jobs, self.progress.note, in_place=self.order.in_place)
+            self.progress.phase(f"load into {' and '.join(target.loading for target in to_load)}", 25)
+            load_all(to_load, manifest, folder, jobs, self.progress.note, in_place=self.order.in_place)
         finally:
             self.source.release(manifest)
 

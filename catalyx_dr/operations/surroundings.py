@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from catalyx_dr.adapters.records import RecordStore
+from catalyx_dr.adapters.run_lease import NoLeases, RunLeases
 from catalyx_dr.adapters.secret_files import SecretFiles
 
 
@@ -16,10 +17,11 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Secrets, records, folders and clock of one run."""
+    """Secrets, records, folders and clock of one run; `leases`: where no volume can be locked."""
 
     records: RecordStore
     secrets: SecretFiles = field(default_factory=SecretFiles)
     volume: Path = Path("/backups")
     scratch: Path = Path("/scratch")
     now: Callable[[], datetime] = utc_now
+    leases: RunLeases = field(default_factory=NoLeases)

@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalyx_dr.adapters.measured_reading import Pace, read_file
+from catalyx_dr.adapters.dump_proof import decode
+from catalyx_dr.adapters.measured_reading import read_file
 from catalyx_dr.adapters.postgres import ServerVersion
 from catalyx_dr.adapters.postgres_client import client_for
+from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.backup_set import DatabaseCapture, Manifest
 from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, UnprovenError
@@ -82,8 +84,7 @@ class VolumeCheck:
                 yield Flaw(Grade.ODD, PLACE, manifest.set_id, f"{capture.role} was hashed, but not decoded: {error}")
                 continue
             try:
-                with client.decoding(self.store.folder(manifest.set_id) / capture.role):
-                    pass
+                decode(client, self.store.folder(manifest.set_id), capture.role)
             except CatalyxDrError as error:
                 yield Flaw(Grade.DAMAGED, PLACE, manifest.set_id, f"{capture.role} cannot be decoded: {error}")
 

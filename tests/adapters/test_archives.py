@@ -1,17 +1,19 @@
 """Archives: streamed, exactly the manifest's files, every damage noticed."""
 
+import hashlib
 import io
 import os
 import resource
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pyrage
 import pytest
 
-from catalyx_dr.adapters.archives import packed, packed_bytes, unpack
-from catalyx_dr.adapters.dump_files import check_unchanged, measured
-from catalyx_dr.adapters.encryption import AgeIdentities
+from catalyx_dr.adapters.archives import TarStream, unpack
+from catalyx_dr.adapters.dump_files import check_unchanged, dump_path, measured
+from catalyx_dr.adapters.encryption import AgeIdentities, encrypt
 from catalyx_dr.model.backup_set import StoredFile
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError
 
@@ -31,11 +33,13 @@ def dump(tmp_path: Path) -> tuple[Path, tuple[StoredFile, ...]]:
 
 
 def _pack(root: Path, files: tuple[StoredFile, ...]) -> tuple[bytes, StoredFile]:
-    content = bytearray()
-    with packed(root, files, _RECIPIENTS) as archive:
-        while block := archive.read(10_000):
-            content += block
-    return bytes(content), archive.as_stored("participant.tar.age")
+    content = io.BytesIO()
+    encrypt(TarStream(root, files), content, _RECIPIENTS)
+    return content.getvalue(), stored_as(content.getvalue())
+
+
+def stored_as(content: bytes, path: str = "participant.tar.age") -> StoredFile:
+    return StoredFile(path=path, bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
 @pytest.mark.parametrize("identity", [_IDENTITY, _BREAK_GLASS], ids=["first recipient", "break-glass recipient"])
@@ -44,7 +48,6 @@ def test_every_recipient_gets_the_same_files(
 ) -> None:
     root, files = dump
     content, stored = _pack(root, files)
-    assert stored.bytes == len(content) <= packed_bytes(files) + 1000
 
     unpack(io.BytesIO(content), stored, AgeIdentities([identity]), tmp_path / "new", files)
 
@@ -111,17 +114,48 @@ def test_member_that_the_manifest_does_not_name_is_refused(
     assert not (tmp_path / "new" / "participant").exists()
 
 
-def test_reader_that_stops_early_ends_the_pipeline(dump: tuple[Path, tuple[StoredFile, ...]]) -> None:
+def test_streamed_dump_is_decrypted_as_the_archive_that_it_is(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    encrypt(io.BytesIO(b"custom format"), content, _RECIPIENTS)
+    files = (stored_as(b"custom format", "participant.dump"),)
+    stored = stored_as(content.getvalue(), "participant.dump.age")
+
+    unpack(io.BytesIO(content.getvalue()), stored, AgeIdentities([_IDENTITY]), tmp_path / "new", files)
+
+    check_unchanged(tmp_path / "new", "participant", files, 2)
+    assert dump_path(tmp_path / "new", "participant") == tmp_path / "new" / "participant.dump"
+
+
+def test_error_of_either_end_is_raised_as_it_is(dump: tuple[Path, tuple[StoredFile, ...]]) -> None:
     root, files = dump
-    with packed(root, files, _RECIPIENTS) as archive:
-        archive.read(10)
+    (root / files[-1].path).unlink()
+    with pytest.raises(FileNotFoundError):
+        encrypt(TarStream(root, files), io.BytesIO(), _RECIPIENTS)
+    with pytest.raises(io.UnsupportedOperation):
+        encrypt(io.BytesIO(b"0" * 100_000), io.BufferedReader(io.BytesIO()), _RECIPIENTS)
+
+
+def test_file_that_became_shorter_is_noticed(dump: tuple[Path, tuple[StoredFile, ...]]) -> None:
+    root, files = dump
+    os.truncate(root / "participant" / "2.dat.zst", 1000)
+
+    with pytest.raises(UnprovenError, match="became shorter"):
+        encrypt(TarStream(root, files), io.BytesIO(), _RECIPIENTS)
 
 
 def test_wrong_recipient_is_named(dump: tuple[Path, tuple[StoredFile, ...]]) -> None:
     root, files = dump
     wrong = "age1" + "q" * 58
-    with packed(root, files, [wrong]) as archive, pytest.raises(RefusedError, match=wrong):
-        archive.read()
+    with pytest.raises(RefusedError, match=wrong):
+        encrypt(TarStream(root, files), io.BytesIO(), [wrong])
+
+
+class _Nowhere(io.RawIOBase):
+    bytes = 0
+
+    def write(self, data: Any, /) -> int:
+        self.bytes += len(data)
+        return len(data)
 
 
 def test_memory_does_not_grow_with_the_archive(tmp_path: Path) -> None:
@@ -129,13 +163,12 @@ def test_memory_does_not_grow_with_the_archive(tmp_path: Path) -> None:
     with (tmp_path / "participant" / "large").open("wb") as file:
         file.truncate(300_000_000)
     files = measured(tmp_path, "participant", 1)
+    nowhere = _Nowhere()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    with packed(tmp_path, files, _RECIPIENTS) as archive:
-        while archive.read(1_000_000):
-            pass
+    encrypt(TarStream(tmp_path, files), nowhere, _RECIPIENTS)
 
-    assert archive.bytes > 300_000_000
+    assert nowhere.bytes > 300_000_000
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
 
 
@@ -150,3 +183,13 @@ def test_changed_missing_and_added_files_are_named(dump: tuple[Path, tuple[Store
 
     for fault in ("toc.dat is missing", "new does not belong to it", "1.dat has changed"):
         assert fault in str(caught.value)
+
+
+def test_folder_may_be_renamed_while_it_is_packed(dump: tuple[Path, tuple[StoredFile, ...]]) -> None:
+    root, files = dump
+    stream = TarStream(root, files)
+    first = stream.read(100)
+
+    root.rename(root.with_name("published"))
+
+    assert len(first + b"".join(iter(stream.read, b""))) > sum(file.bytes for file in files)

@@ -1,14 +1,16 @@
 """Backup sets in the bucket: encrypted, the manifest last, nothing listed that is not whole."""
 
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from catalyx_dr.adapters.archives import packed
+from catalyx_dr.adapters.archives import TarStream
 from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.bucket_store import BucketStore
-from catalyx_dr.model.backup_set import Manifest
-from catalyx_dr.model.errors import MissingError, RefusedError, UnreachableError
+from catalyx_dr.model.backup_set import Manifest, StoredFile
+from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, UnreachableError
 from catalyx_dr.model.record import RecordStatus
 from catalyx_dr.model.validator_spec import BackupBucket, ObjectLock, Retention
 from catalyx_dr.operations.backup import back_up
@@ -50,7 +52,7 @@ def test_bucket_only_needs_no_volume(protected_in_bucket: Protected) -> None:
 
     assert record.locations == ("bucket",)
     assert _published(only) == [record.identifier]
-    assert list((only.surroundings.scratch / "in-flight").iterdir()) == []
+    assert list(only.surroundings.scratch.iterdir()) == []
 
 
 def test_retention_is_each_destinations_own(protected_in_bucket: Protected) -> None:
@@ -129,12 +131,16 @@ def test_failed_export_leaves_nothing_in_the_bucket(
 def test_damage_while_packing_is_no_short_archive(
     protected_in_bucket: Protected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def losing_a_file(folder, files, recipients):  # type: ignore[no-untyped-def]
-        (folder / files[-1].path).unlink()
-        return packed(folder, files, recipients)
+    def losing_a_file(folder: Path, files: Iterable[StoredFile]) -> TarStream:
+        def lost() -> Iterator[StoredFile]:
+            for file in files:
+                (folder / file.path).unlink()
+                yield file
 
-    monkeypatch.setattr("catalyx_dr.operations.export.packed", losing_a_file)
-    with pytest.raises(Exception, match="No such file"):
+        return TarStream(folder, lost())
+
+    monkeypatch.setattr("catalyx_dr.operations.export.TarStream", losing_a_file)
+    with pytest.raises(CatalyxDrError, match="No such file"):
         back_up(protected_in_bucket.spec, protected_in_bucket.surroundings)
 
     assert _published(protected_in_bucket) == []

@@ -14,7 +14,7 @@ from catalyx_dr.adapters.bucket_identities import BucketIdentities
 from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.cluster import Cluster
-from catalyx_dr.adapters.measured_reading import Pace
+from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.errors import RefusedError, UnprovenError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus

@@ -1,0 +1,112 @@
+"""Proves a dump while it is still written: each finished file is decoded, counted, hashed, and passed on."""
+
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
+
+from catalyx_dr.adapters.dump_files import described, dump_path, files_of
+from catalyx_dr.adapters.postgres_client import PostgresClient
+from catalyx_dr.adapters.row_counting import rows_in
+from catalyx_dr.model.backup_set import StoredFile
+from catalyx_dr.model.errors import CatalyxDrError, UnprovenError
+
+_SHOWN = 3
+
+
+class DumpProof:
+    """The proof of the dump in `root/name`. Closed by whoever made it, however the dump went."""
+
+    def __init__(self, root: Path, name: str, threads: int) -> None:
+        self._root = root
+        self._name = name
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"proof of {name}")
+        self._lock = Lock()
+        self._begun: dict[Path, Future[StoredFile]] = {}
+        self._rows: dict[str, int | None] = {}
+        self._proven: SimpleQueue[StoredFile | None] = SimpleQueue()
+        self._closed = False
+
+    def finished(self, path: Path) -> None:
+        """Begin to prove a file that will not change any more."""
+        with self._lock:
+            if path not in self._begun and not self._closed:
+                self._begun[path] = self._pool.submit(self._prove, path)
+
+    def all_finished(self) -> None:
+        """The dump is complete: begin with what nobody told of."""
+        for path in files_of(self._root, self._name):
+            self.finished(path)
+
+    def result(
+        self, client: PostgresClient, tables: Mapping[int, str], rows: Mapping[str, int]
+    ) -> tuple[StoredFile, ...]:
+        """Every file of the dump, once all are proven and hold exactly the rows that the database had.
+
+        `tables`: OID to label; `rows`: label to count. Raises UnprovenError.
+        """
+        self.all_finished()
+        try:
+            files = sorted((future.result() for future in self._begun.values()), key=lambda file: file.path)
+            faults = self._row_faults(client.tables_in(self._root / self._name), tables, rows)
+        except CatalyxDrError as error:
+            raise UnprovenError(f"the {self._name} dump cannot be read back, so it is not published: {error}") from None
+        if faults:
+            more = f" and {len(faults) - _SHOWN} more differences" if len(faults) > _SHOWN else ""
+            raise UnprovenError(
+                f"the {self._name} dump is not what the database held, so it is not published: "
+                f"{'; '.join(faults[:_SHOWN])}{more}"
+            )
+        self._proven.put(None)
+        return tuple(files)
+
+    def proven_files(self) -> Iterator[StoredFile]:
+        """Files as they become proven, to their last; raises UnprovenError when the proof is given up."""
+        while (file := self._proven.get()) is not None:
+            yield file
+        if self._closed:
+            raise UnprovenError(f"the {self._name} dump was given up")
+
+    def close(self) -> None:
+        """Give up what is still to be proven, without waiting; nothing happens after `result`."""
+        with self._lock:
+            self._closed = True
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._proven.put(None)
+
+    def _prove(self, path: Path) -> StoredFile:
+        self._rows[path.name.split(".")[0]] = rows_in(path)
+        file = described(self._root, path)
+        # Here, and not when the set is published, so that the disk writes while other files are still dumped.
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        self._proven.put(file)
+        return file
+
+    def _row_faults(self, contents: Mapping[int, int], tables: Mapping[int, str], rows: Mapping[str, int]) -> list[str]:
+        dumped = {oid: self._rows.get(str(number)) for number, oid in contents.items()}
+        return row_faults(tables, rows, dumped)
+
+
+def decode(client: PostgresClient, root: Path, name: str) -> None:
+    """Decode a dump to its last byte; raises CatalyxDrError when it is damaged."""
+    if not (root / name / "toc.dat").exists():
+        client.decode_archive(dump_path(root, name))
+        return
+    client.tables_in(root / name)
+    for path in files_of(root, name):
+        rows_in(path)
+
+
+def row_faults(tables: Mapping[int, str], rows: Mapping[str, int], dumped: Mapping[int, int | None]) -> list[str]:
+    """Differences between the rows that the database had and those in its dump, in words."""
+    return [
+        f"{label} has {rows[label]} rows in the database and {dumped.get(oid, 'no')} in the dump"
+        for oid, label in sorted(tables.items())
+        if dumped.get(oid) != rows[label]
+    ]

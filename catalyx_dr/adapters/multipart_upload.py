@@ -1,0 +1,113 @@
+"""One object of unknown size, written as a stream: parts with checksums, a few on the way at a time, memory bounded."""
+
+import hashlib
+import io
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Literal
+
+from catalyx_dr.adapters.rate_limit import Pace
+from catalyx_dr.model.errors import CatalyxDrError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+    from catalyx_dr.adapters.bucket_store import BucketStore
+
+_MIB = 1024 * 1024
+# S3 takes 10,000 parts an object. They grow, so that small objects need little memory and large ones find room:
+# 8 MiB up to 31 GiB, 16 up to 78 GiB, 32 up to 140 GiB, 64 to the end.
+_LARGER_AFTER = ((4000, 8 * _MIB), (7000, 16 * _MIB), (9000, 32 * _MIB), (10_000, 64 * _MIB))
+_CHECKSUM: Literal["CRC32"] = "CRC32"
+_ON_THE_WAY_BYTES = 16 * _MIB
+
+
+class MultipartUpload(io.RawIOBase):
+    """Writable stream into one object, which exists once `complete` has returned."""
+
+    def __init__(self, store: "BucketStore", key: str, pace: Pace) -> None:
+        self._store = store
+        self._at: dict[str, Any] = {"Bucket": store.at.name, "Key": key}
+        self._key = key
+        self._pace = pace
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="upload")
+        self._on_the_way: list[tuple[int, Future[CompletedPartTypeDef]]] = []
+        self._parts: list[CompletedPartTypeDef] = []
+        self._number = 0
+        self._buffer = bytearray()
+        self._hash = hashlib.sha256()
+        self._given_up = False
+        self.bytes = 0
+        with store.explained(f"write {key}"):
+            answer = store.client.create_multipart_upload(
+                **self._at, ChecksumAlgorithm=_CHECKSUM, **store.object_arguments()
+            )
+        self._upload: dict[str, Any] = {**self._at, "UploadId": answer["UploadId"]}
+
+    @property
+    def sha256(self) -> str:
+        """Hash of what was written, in hexadecimal digits."""
+        return self._hash.hexdigest()
+
+    def write(self, data: Any, /) -> int:
+        """Take bytes; waits while enough is on the way. Raises what an earlier part met."""
+        if self._given_up:
+            raise CatalyxDrError(f"the upload of {self._key} was given up")
+        block = bytes(data)
+        self._hash.update(block)
+        self.bytes += len(block)
+        self._pace.spend(len(block))
+        self._buffer += block
+        size = self._part_bytes()
+        while len(self._buffer) >= size:
+            self._send(bytes(memoryview(self._buffer)[:size]))
+            del self._buffer[:size]
+            size = self._part_bytes()
+        return len(block)
+
+    def complete(self) -> None:
+        """Send what is left and make the object of all parts."""
+        if self._buffer:
+            self._send(bytes(self._buffer))
+            self._buffer.clear()
+        self._settle(0)
+        self._pool.shutdown()
+        with self._store.explained(f"write {self._key}"):
+            self._store.client.complete_multipart_upload(**self._upload, MultipartUpload={"Parts": self._parts})
+
+    def give_up(self) -> None:
+        """Let no more be written; parts that are on the way are not waited for."""
+        self._given_up = True
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def abort(self) -> None:
+        """Drop what was sent. Raises UnreachableError when the store does not answer."""
+        self.give_up()
+        with self._store.explained(f"drop the upload of {self._key}"):
+            self._store.client.abort_multipart_upload(**self._upload)
+
+    def _part_bytes(self) -> int:
+        return next((size for last, size in _LARGER_AFTER if self._number < last), 0) or self._too_large()
+
+    def _too_large(self) -> int:
+        raise CatalyxDrError(f"{self._key} has more than the {self._number} parts that a store takes; use snapshots")
+
+    def _send(self, part: bytes) -> None:
+        self._number += 1
+        self._settle(max(_ON_THE_WAY_BYTES - len(part), 0))
+        self._on_the_way.append((len(part), self._pool.submit(self._send_part, self._number, part)))
+
+    def _send_part(self, number: int, part: bytes) -> "CompletedPartTypeDef":
+        with self._store.explained(f"write {self._key}"):
+            answer = self._store.client.upload_part(
+                **self._upload, PartNumber=number, Body=part, ChecksumAlgorithm=_CHECKSUM
+            )
+        checksums = {
+            name: value for name, value in answer.items() if name.startswith("Checksum") and name != "ChecksumType"
+        }
+        return {"PartNumber": number, "ETag": answer["ETag"], **checksums}  # type: ignore[typeddict-item]
+
+    def _settle(self, allowed_bytes: int) -> None:
+        """Wait for parts in their order until no more than this is on the way."""
+        while sum(size for size, _ in self._on_the_way) > allowed_bytes:
+            _, first = self._on_the_way.pop(0)
+            self._parts.append(first.result())

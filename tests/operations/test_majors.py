@@ -1,0 +1,76 @@
+"""Every major version of PostgreSQL that can be had here: its own client dumps and restores it, no other is taken."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from catalyx_dr.adapters.cluster import Cluster
+from catalyx_dr.model.errors import RefusedError
+from catalyx_dr.operations import restore as restore_module
+from catalyx_dr.operations.backup import back_up
+from catalyx_dr.operations.restore import RestoreOrder, restore
+from dev.toolchain.postgres_programs import postgres_programs
+from tests.fixtures_postgres import VALIDATOR_DATABASES, ThrowawayServer
+from tests.fixtures_validator import Protected, WorkloadLog
+
+_CLUSTER: Cluster = None  # type: ignore[assignment]  # workloads are stand-ins
+
+
+@pytest.fixture(params=[15, 16, 17, 18])
+def of_major(request: pytest.FixtureRequest, protected: Protected) -> Iterator[Protected]:
+    """A validator on a server of this major version."""
+    programs = postgres_programs(request.param)
+    if programs is None:
+        pytest.skip(f"there is no PostgreSQL {request.param} for this machine")
+    with tempfile.TemporaryDirectory(prefix="catalyx-dr-postgres-") as folder:
+        server = ThrowawayServer(Path(folder), programs)
+        try:
+            for name, tables in VALIDATOR_DATABASES.items():
+                server.create(name, tables)
+            databases = protected.spec.databases
+            at = databases.server.model_copy(update={"port": server.port})
+            spec = protected.spec.model_copy(update={"databases": databases.model_copy(update={"server": at})})
+            yield replace(protected, spec=spec, server=server)
+        finally:
+            server.stop()
+
+
+@pytest.mark.parametrize("bucket_only", [False, True], ids=["on the volume", "streamed"])
+def test_round_trip_with_the_servers_own_client(
+    of_major: Protected,
+    bucket: object,
+    bucket_only: bool,
+    workload_log: WorkloadLog,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", f"{of_major.server.programs}:/usr/bin:/bin")
+    monkeypatch.setattr(restore_module, "prove_restored", lambda *arguments: {})
+    protected = of_major.declared(bucket=bucket, **({"volume": None} if bucket_only else {}))
+
+    back_up(protected.spec, protected.surroundings)
+    source = "bucket" if bucket_only else "volume"
+    order = RestoreOrder("latest", "r1", source, protected.identity_file if bucket_only else None)
+    restore(protected.spec, order, protected.surroundings, _CLUSTER)
+
+    assert protected.server.value("participant", "SELECT count(*) FROM participant.lapi_events") == 3000
+
+
+def test_client_of_another_major_is_refused_before_the_dump(
+    of_major: Protected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    major = of_major.server.programs_major
+    other = postgres_programs(16 if major == 15 else 15)
+    if other is None or major == 15:
+        pytest.skip("Debian's own client is found wherever the path leads")
+    monkeypatch.setenv("PATH", f"{other}:/usr/bin:/bin")
+
+    with pytest.raises(
+        RefusedError, match=rf"the server is PostgreSQL {major}\..*found: 15.*postgresql-client-{major}"
+    ):
+        back_up(of_major.spec, of_major.surroundings)
+
+    assert [record.phase for record in of_major.records] == ["check"]
+    assert of_major.set_ids == []
