@@ -80,6 +80,7 @@ def declare_identity_import(
             source=request.source,
             new_participant_identifier=request.new_participant_identifier,
             apply=request.apply,
+            moved_to=request.moved_to,
             overrides=tuple(map(str, request.overrides)),
             stops=tuple(map(str, spec.workloads)),
             values=target_values(spec, request.new_participant_identifier),

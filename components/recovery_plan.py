@@ -132,6 +132,7 @@ def plan_import(
         used_identifiers={**identifiers_of_dumps(known_dumps.values()), **identifiers_of_records(history)},
         latest_participant_id=latest_participant(history, known_dumps.values()),
         unproven_imports=unproven_imports(history, metadata) if metadata else (),
+        moved_to=request.moved_to,
         target=TargetFacts(how_applied(spec, request.apply), seen.resource()),
         now=now,
         missing_workloads=seen.missing_workloads(),

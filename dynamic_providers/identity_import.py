@@ -18,7 +18,7 @@ class IdentityImportProvider(ClusterJobProvider):
 
     what = "identity import"
     record_kind: ClassVar[RecordKind | None] = RecordKind.IDENTITY_IMPORT
-    bound = ("dump", "newParticipantIdentifier", "source", "apply")
+    bound = ("dump", "newParticipantIdentifier", "source", "apply", "movedTo")
 
     def means_the_same(self, name: str, olds: Properties, news: Properties) -> bool:
         """`latest` may be replaced by the id that it was."""
@@ -49,6 +49,7 @@ class IdentityImportArgs:
     source: str
     new_participant_identifier: str
     apply: str
+    moved_to: str | None
     overrides: tuple[str, ...]
     stops: tuple[str, ...]
     values: dict[str, Any]
@@ -74,6 +75,7 @@ class IdentityImport(Resource, module="catalyx-dr", name="IdentityImport"):
             "source": args.source,
             "newParticipantIdentifier": args.new_participant_identifier,
             "apply": args.apply,
+            "movedTo": args.moved_to,
             "overrides": list(args.overrides),
             "scalesDown": list(args.stops),
             "values": args.values,

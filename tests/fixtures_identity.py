@@ -192,6 +192,18 @@ def make_dump(participant: str = PARTICIPANT, **changes: Any) -> dict[str, Any]:
     return {"id": participant, "keys": keys, "authorizedStoreSnapshot": snapshot, "version": "0.7.4", **changes}
 
 
+def scan_answer(path: str, hosted_by: str | None, serial: int = 3) -> dict[str, Any] | None:
+    """What Scan answers; None for what it has not got."""
+    place = path.removeprefix("/api/scan/v0")
+    if place == "/active-synchronizer-serial":
+        return {"serial": serial}
+    if place == "/dso-sequencers":
+        return {"domainSequencers": [{"domainId": "global-domain::1220", "sequencers": []}]}
+    if place.startswith("/domains/global-domain::1220/parties/") and hosted_by:
+        return {"participant_id": hosted_by}
+    return None
+
+
 class ValidatorApp:
     """Answers as a validator app does; checks the tokens of `keycloak`."""
 
@@ -201,6 +213,7 @@ class ValidatorApp:
         self.party = PARTY
         self.dump = make_dump()
         self.onboarded = True
+        self.hosted_by: str | None = None
         self.balance = "1234.5000000000"
         self.http = HttpServer(self._answer)
 
@@ -210,6 +223,9 @@ class ValidatorApp:
         return self.http.url
 
     def _answer(self, asked: Asked) -> Reply:
+        if asked.path.startswith("/api/scan"):
+            found = scan_answer(asked.path, self.hosted_by or self.dump["id"])
+            return Reply.of(found) if found else Reply.of({"error": "not found"}, 404)
         path = asked.path.removeprefix("/api/validator")
         if path == "/readyz":
             return Reply(200 if self.ready else 503)

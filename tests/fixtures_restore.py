@@ -1,5 +1,6 @@
 """A validator with one backup set, changed after it, and its API as far as a restore asks it."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,18 +10,25 @@ from typing import ClassVar
 import pytest
 from psycopg import sql
 
-from catalyx_dr.model.validator_spec import ValidatorApi
+from catalyx_dr.model.validator_spec import SpliceHelmTarget, ValidatorApi
 from catalyx_dr.operations.backup import back_up
-from tests.fixtures_postgres import ThrowawayServer
+from tests.fixtures_identity import scan_answer
+from tests.fixtures_postgres import PARTICIPANT_ID, ThrowawayServer
 from tests.fixtures_validator import Protected, WorkloadLog
 
 
 class PlayedApi(BaseHTTPRequestHandler):
     party: ClassVar[str] = "acme-validator-1::1220" + "ab" * 32
 
+    hosted_by: ClassVar[str] = PARTICIPANT_ID
+    serial: ClassVar[int] = 3
+
     def do_GET(self) -> None:
-        body = f'{{"party_id": "{self.party}", "user_name": "operator", "featured": false}}'.encode()
-        self.send_response(200)
+        found = scan_answer(self.path, self.hosted_by, self.serial)
+        if not self.path.startswith("/api/scan"):
+            found = {"party_id": self.party, "user_name": "operator", "featured": False}
+        body = json.dumps(found or {"error": "not found"}).encode()
+        self.send_response(200 if found else 404)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -44,10 +52,15 @@ def api_url() -> Iterator[str]:
 @pytest.fixture
 def backed_up(protected: Protected, api_url: str, workload_log: WorkloadLog) -> Protected:
     """A validator with one set on the volume, changed after it."""
-    protected = replace(protected, spec=protected.spec.model_copy(update={"api": ValidatorApi(url=api_url)}))
+    protected = replace(protected, spec=protected.spec.model_copy(update=answering_at(api_url)))
     back_up(protected.spec, protected.surroundings)
     change(protected.server)
     return protected
+
+
+def answering_at(url: str) -> dict[str, object]:
+    """Validator and Scan at one address."""
+    return {"api": ValidatorApi(url=url), "target": SpliceHelmTarget(scan_url=url)}
 
 
 def change(server: ThrowawayServer) -> None:

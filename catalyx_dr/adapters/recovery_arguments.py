@@ -19,6 +19,7 @@ def import_arguments(request: IdentityImportRequest, dump_id: str) -> tuple[str,
         *_common(request),
         *("--new-identifier", request.new_participant_identifier),
         *("--apply", request.apply),
+        *(("--moved-to", request.moved_to) if request.moved_to else ()),
     )
 
 

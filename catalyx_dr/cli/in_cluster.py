@@ -58,6 +58,7 @@ InPlace = Annotated[bool, typer.Option("--in-place", help="Drop the present data
 DumpOption = Annotated[str, typer.Option("--dump", help="Identity dump id, or latest")]
 DumpSource = Annotated[str, typer.Option("--source", help="cluster or bucket")]
 NewIdentifier = Annotated[str, typer.Option(help="Participant identifier never used before")]
+MovedTo = Annotated[str | None, typer.Option(help="Participant that has the party since an import failed")]
 Apply = Annotated[str, typer.Option(help="workload, custom-resource or print")]
 
 
@@ -197,13 +198,16 @@ def import_dump(
     new_identifier: NewIdentifier,
     source: DumpSource = "cluster",
     apply: Apply = "workload",
+    moved_to: MovedTo = None,
     age_identity_file: IdentityFile = None,
     override: Overrides = None,
     spec: SpecFile = _SPEC_PATH,
 ) -> None:
     """Re-onboard the validator's party with a new participant from an identity dump."""
     validator, cluster = _read(spec)
-    order = ImportOrder(dump_id, request, new_identifier, source, apply, age_identity_file, read_overrides(override))
+    order = ImportOrder(
+        dump_id, request, new_identifier, source, apply, age_identity_file, read_overrides(override), moved_to
+    )
     import_identities(validator, order, _surroundings(cluster), cluster)
 
 
@@ -213,13 +217,16 @@ def check_import(
     new_identifier: NewIdentifier,
     source: DumpSource = "cluster",
     apply: Apply = "workload",
+    moved_to: MovedTo = None,
     age_identity_file: IdentityFile = None,
     override: Overrides = None,
     spec: SpecFile = _SPEC_PATH,
 ) -> None:
     """Only the preflight of an identity import."""
     validator, cluster = _read(spec)
-    order = ImportOrder(dump_id, request, new_identifier, source, apply, age_identity_file, read_overrides(override))
+    order = ImportOrder(
+        dump_id, request, new_identifier, source, apply, age_identity_file, read_overrides(override), moved_to
+    )
     _tell(import_preflight(validator, order, _surroundings(cluster), cluster))
 
 

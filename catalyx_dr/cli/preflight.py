@@ -78,6 +78,7 @@ def identity_import(
     dump: Annotated[str, typer.Option(help="Identity dump id, or latest")] = "latest",
     source: Annotated[str, typer.Option(help="cluster or bucket")] = "cluster",
     apply: Annotated[str, typer.Option(help="workload, custom-resource or print")] = "workload",
+    moved_to: Annotated[str | None, typer.Option(help="Participant that has the party since an import failed")] = None,
     age_identity: AgeIdentity = None,
     override: Overrides = None,
     kubeconfig: Kubeconfig = None,
@@ -94,6 +95,7 @@ def identity_import(
             dump=dump,
             new_participant_identifier=new_identifier,
             apply=apply,
+            moved_to=moved_to,
             age_identity=read_secret_key(age_identity),
             overrides=read_overrides(override),
         )

@@ -76,6 +76,11 @@ class IdentityImportRequest(RecoveryRequest):
     source: Literal["cluster", "bucket"] = "cluster"
     dump: Selector
     new_participant_identifier: str = Field(pattern=r"^[a-zA-Z0-9_-]+$", max_length=185)
+    moved_to: str | None = Field(
+        default=None,
+        pattern=r"^PAR::[^:]+::1220[0-9a-f]{64}$",
+        description="Participant that has the party since an import that failed moved it; the dump gets its id",
+    )
     apply: Literal["workload", "custom-resource", "print"] = Field(
         default="workload",
         description="workload: set on the validator's workload as its chart renders it; custom-resource: patch the "

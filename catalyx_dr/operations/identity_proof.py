@@ -10,6 +10,7 @@ from catalyx_dr.adapters.validator_api import Balance, ValidatorClient
 from catalyx_dr.model.errors import UnprovenError
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.dump_identities import machine_login
+from catalyx_dr.operations.network_proof import prove_hosting
 from catalyx_dr.rules.identity import fingerprint_of, identifier_of, read_dump
 
 
@@ -20,6 +21,7 @@ class Proof:
     participant_id: str
     party_id: str
     balance: Balance | None
+    at_scan: bool
 
     @property
     def details(self) -> dict[str, JsonValue]:
@@ -28,7 +30,9 @@ class Proof:
         if self.balance is not None:
             found["balance"] = str(self.balance.effective_unlocked_qty)
             found["balanceLocked"] = str(self.balance.effective_locked_qty)
-        return found
+        proofs = ["readiness", "identities", "validator-user"]
+        proofs += [*(["wallet"] if self.balance else []), *(["scan"] if self.at_scan else [])]
+        return {**found, "provenBy": [*proofs]}
 
     def __str__(self) -> str:
         text = f"{self.participant_id} hosts {self.party_id}"
@@ -67,7 +71,8 @@ def prove(spec: ValidatorSpec, secrets: SecretFiles, identifier: str, fingerprin
     found = client.validator_user().party_id
     if found != party:
         raise UnprovenError(f"the validator's operator is {found}, it should be {party}; check validatorPartyHint")
-    return Proof(participant, found, _wallet(spec, secrets, client))
+    balance = _wallet(spec, secrets, client)
+    return Proof(participant, found, balance, at_scan=prove_hosting(spec, party, participant) is not None)
 
 
 def _wallet(spec: ValidatorSpec, secrets: SecretFiles, client: ValidatorClient) -> Balance | None:

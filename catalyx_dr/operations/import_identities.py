@@ -23,9 +23,10 @@ from catalyx_dr.operations.identity_proof import Proof, prove
 from catalyx_dr.operations.import_order import TO_RESOURCE, TO_WORKLOAD, FoundDump, ImportOrder, find_dump
 from catalyx_dr.operations.import_preflight import look, workloads_of
 from catalyx_dr.operations.progress import Progress, reporting
+from catalyx_dr.operations.rebuilt_history import rebuild_dumps
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.database_names import AsideMark, owner_of, replaced_name, suffix_of
-from catalyx_dr.rules.identity import custom_resource_patch, expected_party, fingerprint_of, target_values
+from catalyx_dr.rules.identity import custom_resource_patch, expected_party, fingerprint_of, target_values, under_id
 from catalyx_dr.rules.identity_history import IDENTIFIER_USED, NEW_IDENTIFIER
 from catalyx_dr.rules.identity_preflight import IMPORT_CHECKS, import_verdicts
 from catalyx_dr.rules.splice_chart import carries_import, import_changes
@@ -128,6 +129,9 @@ class _Run:
         verdicts = _verdicts(self.spec, self.order, found, self.surroundings, self.cluster)
         self.progress.judge(verdicts, self.order.overrides)
         require(verdicts)
+        if found.in_bucket:
+            records = self.surroundings.records
+            rebuild_dumps(found.in_bucket, self.order.source, self.spec.name, records, self.progress.note)
         metadata = found.dump.metadata
         details: dict[str, JsonValue] = {
             _DUMP: metadata.dump_id,
@@ -165,7 +169,8 @@ class _Run:
             self.progress.remember(**{_REPLACED: replaced})
         self.progress.phase("write the bootstrap Secret", 40)
         secret = self.spec.target.bootstrap_secret
-        replace_bootstrap_secret(self.cluster, secret, self.spec.name, found.dump.content)
+        content = under_id(found.dump.content, self.order.moved_to) if self.order.moved_to else found.dump.content
+        replace_bootstrap_secret(self.cluster, secret, self.spec.name, content)
         if self._sets_the_workload:
             self.progress.phase("set the values on the validator", 45)
             self._set_deployment()
@@ -308,8 +313,8 @@ class _Run:
             f"{error}\nIf the validator comes up by itself, run the same request again: it only proves. If not, "
             f"identifier {used!r} is burnt: ask again with another requestId and another newParticipantIdentifier that "
             "was never used (canton-network/splice#752). If the party was moved already (its log says so), the import "
-            f"must name the participant that has it now: use a dump taken from {used!r}, or set the id in a copy of "
-            f"this dump to PAR::{used}::{self.progress.record.details.get(_FINGERPRINT)} and import that copy by hand. "
+            f"must name the participant that has it now: add movedTo: "
+            f"PAR::{used}::{self.progress.record.details.get(_FINGERPRINT)} to the next request. "
             f"Databases set aside: {self._aside}"
         ) from error
 

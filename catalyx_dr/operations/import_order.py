@@ -24,7 +24,10 @@ _KIND = "identity dump"
 
 @dataclass(frozen=True)
 class ImportOrder:
-    """`dump_id`: an id or `latest`; the same `request_id` never runs twice; raises RefusedError for other words."""
+    """`dump_id`: an id or `latest`; the same `request_id` never runs twice; raises RefusedError for other words.
+
+    `moved_to`: participant that has the party since a failed import moved it; the dump is imported under its id.
+    """
 
     dump_id: str
     request_id: str
@@ -33,6 +36,7 @@ class ImportOrder:
     apply: str = TO_WORKLOAD
     age_identity_file: Path | None = None
     overrides: tuple[VerdictOverride, ...] = ()
+    moved_to: str | None = None
 
     def __post_init__(self) -> None:
         for field, value, allowed in (
@@ -55,6 +59,7 @@ class FoundDump:
 
     dump: StoredDump
     known: tuple[IdentityDumpMetadata, ...]
+    in_bucket: tuple[IdentityDumpMetadata, ...] = ()
 
 
 def find_dump(
@@ -73,7 +78,7 @@ def find_dump(
     listed = bucket.published()
     chosen = choose([Capture.named(one.dump_id) for one in listed], selector, kind=_KIND).identifier
     stored = _open(bucket, chosen, AgeIdentities.read(order.age_identity_file))
-    return FoundDump(stored, (*(metadata for _, metadata in known), *listed))
+    return FoundDump(stored, (*(metadata for _, metadata in known), *listed), tuple(listed))
 
 
 def _open(bucket: BucketIdentities, dump_id: str, identities: AgeIdentities) -> StoredDump:

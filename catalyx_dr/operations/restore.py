@@ -23,6 +23,7 @@ from catalyx_dr.operations.database_swap import replaced_names, swap_in
 from catalyx_dr.operations.kept_databases import drop_leftovers
 from catalyx_dr.operations.loading import LoadTarget, load_all, prove_order, targets_of
 from catalyx_dr.operations.progress import Progress, reporting
+from catalyx_dr.operations.rebuilt_history import rebuild_sets
 from catalyx_dr.operations.restore_preflight import choose_set, look
 from catalyx_dr.operations.restore_proof import prove_restored
 from catalyx_dr.operations.restore_source import BucketSource, RestoreSource, VolumeSource, check_set
@@ -144,6 +145,7 @@ class _Run:
         if left:
             self._preflight(chosen)
             keep = frozenset(target.loading for target in targets)
+            rebuild_sets(self.source, self.order.source, self.spec.name, self.surroundings.records, self.progress.note)
             drop_leftovers(self.spec, keep, self.surroundings, self.progress.note)
             with self._undone_on_failure(left):
                 self._load(manifest, left)
@@ -229,8 +231,10 @@ class _Run:
 
     def _verify(self, manifest: Manifest, targets: tuple[LoadTarget, ...]) -> Record:
         replaced = replaced_names(targets)
+        lost = self.progress.record.started - manifest.started
         details: dict[str, JsonValue] = {
             "recoveryPoint": manifest.started.isoformat(),
+            "lostSeconds": max(0, int(lost.total_seconds())),
             "replaced": dict(replaced),
         }
         self.progress.remember(**details)

@@ -82,7 +82,7 @@ def original_of(spec: ValidatorSpec, manifest: Manifest, records: RecordStore) -
         here = record is not None and not record.details.get(REBUILT)
         elsewhere = "" if here else f"namespace {manifest.namespace}, perhaps of another cluster"
         return OriginalFacts(replaced_here=here, unseen=elsewhere)
-    url = _in_namespace(spec.api.url, spec.namespace, manifest.namespace)
+    url = in_namespace(spec.api.url, spec.namespace, manifest.namespace)
     if url is not None:
         try:
             user = ValidatorClient(url, _ONCE).validator_user()
@@ -93,7 +93,7 @@ def original_of(spec: ValidatorSpec, manifest: Manifest, records: RecordStore) -
     return OriginalFacts(replaced_here=False, unseen=f"namespace {manifest.namespace}, where nothing answers now")
 
 
-def _in_namespace(url: str, own: str, other: str) -> str | None:
+def in_namespace(url: str, own: str, other: str) -> str | None:
     """The same service in another namespace; None when the URL leads out of the cluster."""
     parts = urlsplit(url)
     labels = (parts.hostname or "").split(".")

@@ -7,7 +7,7 @@ from typing import TypeVar
 from pydantic import JsonValue
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from catalyx_dr.adapters.keycloak import machine_token, user_token
+from catalyx_dr.adapters.keycloak import UserLogin, machine_token, user_token
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.adapters.validator_api import ValidatorClient
 from catalyx_dr.adapters.waiting import came_true
@@ -15,6 +15,7 @@ from catalyx_dr.model.errors import RefusedError, UnprovenError, UnreachableErro
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.dump_identities import machine_login
 from catalyx_dr.operations.identity_proof import wallet_login
+from catalyx_dr.operations.network_proof import prove_hosting
 from catalyx_dr.rules.identity import read_dump
 
 _Answer = TypeVar("_Answer")
@@ -44,16 +45,37 @@ def prove_restored(
         )
     details: dict[str, JsonValue] = {"partyId": user.party_id}
     ask_participant = _participant(spec, secrets, client, say)
+    proofs: list[JsonValue] = ["readiness", "validator-user"]
     if ask_participant is not None:
         found = _persistently(ask_participant, until_answered)
         _check_participant(found, participant_id)
-        details["participantId"] = found
+        details["participantId"] = participant_id = found
+        proofs.append("identities")
     login = wallet_login(spec, secrets)
     if login is not None:
-        balance = _persistently(lambda: client.balance(user_token(login)), until_answered)
-        details["balance"] = str(balance.effective_unlocked_qty)
-        details["balanceLocked"] = str(balance.effective_locked_qty)
-    return details
+        details |= _persistently(lambda: _wallet(client, login), until_answered)
+        proofs.append("wallet")
+    if participant_id is not None:
+        wanted = participant_id
+        hosted = _persistently(lambda: prove_hosting(spec, user.party_id, wanted), until_answered)
+        proofs += ["scan"] if hosted else []
+    return {**details, "provenBy": proofs}
+
+
+def _wallet(client: ValidatorClient, login: UserLogin) -> dict[str, JsonValue]:
+    """What the wallet user has, logged in at Keycloak as the person does; raises UnprovenError when not onboarded."""
+    token = user_token(login)
+    status = client.user_status(token)
+    if not (status.user_onboarded and status.user_wallet_installed):
+        raise UnprovenError(
+            f"wallet user {login.username!r} logs in but is not onboarded: whoever was onboarded after the set was "
+            "taken must be onboarded again, then run the same request again"
+        )
+    balance = client.balance(token)
+    return {
+        "balance": str(balance.effective_unlocked_qty),
+        "balanceLocked": str(balance.effective_locked_qty),
+    }
 
 
 def _participant(

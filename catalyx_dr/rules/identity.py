@@ -1,6 +1,7 @@
 """What is true of identity dumps: which answers are dumps, what changed since the last one, what an import sets."""
 
 import hashlib
+import json
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -31,6 +32,16 @@ def read_dump(content: bytes) -> IdentityDump:
             f"this is no identity dump ({len(content)} bytes): {'; '.join(faults)}; "
             "a dump has id, keys and authorizedStoreSnapshot (Splice NodeIdentitiesDump)"
         ) from None
+
+
+def under_id(content: bytes, participant_id: str) -> bytes:
+    """The dump with another participant's id: an import moves only the parties of the id that it names (domain 4).
+
+    Keys and topology are those of the namespace, which every participant of the validator shares.
+    """
+    document = json.loads(content)
+    document["id"] = participant_id
+    return json.dumps(document).encode()
 
 
 def describe_dump(

@@ -51,6 +51,8 @@ class TargetFacts:
 class ImportFacts:
     """What was looked up, read-only; None where it was not: a preview opens no dump and asks no Keycloak.
 
+    `moved_to`: participant that has the party, as the request says; `hosted_by`: as Scan says.
+
     `used_identifiers`: each with where it was found; `latest_participant_id`: of the newest proven dump or import;
     `unproven_imports`: participants as which the validator was started since the dump, without being proven.
     """
@@ -72,6 +74,8 @@ class ImportFacts:
     answers_now: bool | None = None
     login_faults: Mapping[str, str] | None = None
     onboarding_secret: bool | None = None
+    moved_to: str | None = None
+    hosted_by: str | None = None
 
     @property
     def participant_id(self) -> str | None:
@@ -154,22 +158,33 @@ def identifier_unused(facts: ImportFacts) -> Verdict:
 
 def party_place(facts: ImportFacts) -> Verdict | None:
     """An import moves only the parties of the participant that the dump's id names (domain 4)."""
-    name, dumped, latest = "party-place", facts.participant_id, facts.latest_participant_id
+    name, dumped = "party-place", facts.participant_id
     if dumped is None:
         return None
-    if latest and latest != dumped and fingerprint_of(latest) == fingerprint_of(dumped):
+    named, latest, hosted = facts.moved_to or dumped, facts.latest_participant_id, facts.hosted_by
+    if fingerprint_of(named) != fingerprint_of(dumped):
+        return refusal(name, f"movedTo {named} has other keys than the dump of {dumped}", "correct movedTo")
+    if hosted is not None:
+        if hosted != named:
+            return refusal(name, f"Scan says that {hosted} has the party, the import names {named}", _moved(hosted))
+        return passed(name, f"Scan says that {hosted} has the party, as the import names it")
+    if latest and latest != named and fingerprint_of(latest) == fingerprint_of(dumped) and facts.moved_to is None:
         return refusal(
             name,
             f"the dump is of {dumped}, the party is with {latest} since",
-            f"choose a dump that was taken of {latest}, or this one with its id changed to that",
+            f"choose a dump that was taken of {latest}, or {_moved(latest)}",
         )
-    if facts.unproven_imports:
+    if facts.unproven_imports and facts.moved_to is None:
         return warning(
             name,
             f"the validator was started as {' and '.join(facts.unproven_imports)} since, without being proven",
-            "if its log says that the party was moved, use a dump of that participant, or this one with its id changed",
+            f"if its log says that the party was moved, {_moved(facts.unproven_imports[0])}",
         )
-    return passed(name, f"nothing is known of a move of the party from {dumped}")
+    return passed(name, f"nothing is known of a move of the party from {named}")
+
+
+def _moved(participant: str) -> str:
+    return f"give movedTo: {participant}, under whose id the dump is then imported"
 
 
 def party_hint(facts: ImportFacts) -> Verdict | None:

@@ -1,5 +1,6 @@
 """Identity imports: refused before anything is touched, or proven by the validator itself, or told what to do."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,6 +22,7 @@ from catalyx_dr.model.validator_spec import (
     DatabaseBackup,
     IdentityDumps,
     Retention,
+    SpliceHelmTarget,
     ValidatorApi,
     ValidatorSpec,
     WalletLogin,
@@ -83,14 +85,19 @@ class StandInWorkloads(WorkloadLog):
         self.deployed = deployed
         self.starts = True
         self.reads_dump = True
+        self.identifier = NEW
 
     def start(self, cluster: object, workload: Workload) -> None:
         if not self.starts:
             return
         super().start(cluster, workload)
         self.app.ready = all(self.running.values())
-        if self.reads_dump and workload.name == "validator-app" and carries_import(self.deployed.document, NEW):
-            self.app.dump = make_dump(f"PAR::{NEW}::{FINGERPRINT}")
+        if (
+            self.reads_dump
+            and workload.name == "validator-app"
+            and carries_import(self.deployed.document, self.identifier)
+        ):
+            self.app.dump = make_dump(f"PAR::{self.identifier}::{FINGERPRINT}")
 
     def stop(self, cluster: object, workload: Workload) -> None:
         super().stop(cluster, workload)
@@ -179,6 +186,7 @@ def lost(
         update={
             "api": ValidatorApi(url=validator_app.url, wallet_login=WalletLogin()),
             "identity_dump": IdentityDumps(cron="0 * * * *", retention=Retention(keep=3)),
+            "target": SpliceHelmTarget(scan_url=validator_app.url),
         }
     )
     record = dump_identities(spec, protected.surroundings, cast("Cluster", memory_cluster))
@@ -550,3 +558,42 @@ def test_a_dump_from_the_bucket_alone(lost: Lost, bucket: BackupBucket) -> None:
 
     assert record.details["dump"] == dumped.identifier
     assert lost.cluster.content(BOOTSTRAP) == content
+
+
+def test_a_party_that_scan_sees_elsewhere_is_not_completed(lost: Lost) -> None:
+    lost.app.hosted_by = f"PAR::acme-validator-1::{FINGERPRINT}"
+
+    with pytest.raises(UnprovenError, match=r"Scan says that .* is hosted by PAR::acme-validator-1::"):
+        lost.run()
+
+
+def test_an_import_after_a_crash_between_move_and_contracts_names_where_the_party_is_now(lost: Lost) -> None:
+    lost.deployed.restarted, lost.app.balance = 1, "0.0000000000"
+    moved_to = f"PAR::{NEW}::{FINGERPRINT}"
+    with pytest.raises(UnprovenError, match=f"movedTo: {moved_to}"):
+        lost.run()
+    lost.deployed.restarted, lost.app.balance = 0, "1234.5000000000"
+
+    with pytest.raises(RefusedError, match=f"party-place: Scan says that {moved_to} has the party"):
+        lost.run("r2", "acme-validator-1c")
+
+    lost.workloads.identifier = "acme-validator-1c"
+    record = lost.run("r2", "acme-validator-1c", moved_to=moved_to)
+
+    assert record.status is RecordStatus.COMPLETED
+    imported = json.loads(lost.cluster.content(BOOTSTRAP))
+    assert imported == {**make_dump(), "id": moved_to}
+
+
+def test_history_knows_the_dumps_of_the_bucket_again(lost: Lost, bucket: BackupBucket) -> None:
+    lost.declare(backup=DatabaseBackup(cron="0 * * * *", bucket=bucket))
+    lost.protected.clock.next_day()
+    dumped = dump_identities(lost.spec, lost.protected.surroundings, cast("Cluster", lost.cluster))
+    for record in lost.protected.records:
+        lost.protected.surroundings.records.delete(record)
+
+    lost.run(source="bucket", age_identity_file=lost.protected.identity_file)
+
+    found = lost.protected.surroundings.records.find(RecordKind.IDENTITY_DUMP, lost.spec.name, dumped.identifier)
+    assert found is not None
+    assert (found.status, found.locations) == (RecordStatus.COMPLETED, ("bucket",))

@@ -73,6 +73,12 @@ REFUSALS = [
         {"latest_participant_id": f"PAR::moved::{FINGERPRINT}"},
         "a dump that was taken of PAR::moved",
     ),
+    (
+        "party-place",
+        {"hosted_by": f"PAR::moved::{FINGERPRINT}"},
+        f"give movedTo: PAR::moved::{FINGERPRINT}",
+    ),
+    ("party-place", {"moved_to": f"PAR::moved::{OTHER_FINGERPRINT}"}, "correct movedTo"),
     ("party-hint", {"spec": changed_spec(party_hint="acme-validator-2")}, "set partyHint: acme-validator-1"),
     ("migration-id", {"spec": changed_spec(migration_id=9)}, "set migrationId: 1"),
     ("key-kind", {"spec": changed_spec(external_kms=True)}, "keys cannot go from one kind"),
@@ -164,3 +170,9 @@ def test_a_preview_judges_what_it_can_see() -> None:
     names = {verdict.name for verdict in import_verdicts(facts(**seen, onboarding_secret=None, denied=None))}
     assert {"identifier-unused", "party-hint", "migration-id", "dump-age", "node-identifier"} <= names
     assert not names & {"dump-intact", "databases", "ledger-api-login", "wallet-login", "permissions"}
+
+
+def test_an_import_that_names_where_the_party_is_now_passes() -> None:
+    moved = f"PAR::moved::{FINGERPRINT}"
+    for known in ({"hosted_by": moved}, {"latest_participant_id": moved}, {"unproven_imports": (moved,)}):
+        assert outcomes(facts(moved_to=moved, **known))["party-place"] is Outcome.PASS
