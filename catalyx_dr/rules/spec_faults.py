@@ -30,7 +30,7 @@ _PATTERNS = {
     r"^DR[0-9]{3}$": "an id of a finding, for example DR010",
     r"^latest$|^[0-9]{8}t[0-9]{6}z$": "latest, or an id such as 20261124t060000z",
     r"^latest$|^latest before \S+$|^[0-9]{8}t[0-9]{6}z$": (
-        "latest, latest before a moment, or an id such as 20261124t060000z"
+        "latest, or an id such as 20261124t060000z, or latest before a moment"
     ),
     r"^PAR::[^:]+::1220[0-9a-f]{64}$": "a participant's id: PAR::identifier::1220 and 64 hexadecimal digits",
     r"^[a-z]+(-[a-z]+)*$": "the name of a verdict, such as set-age",
