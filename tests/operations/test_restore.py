@@ -10,15 +10,17 @@ from psycopg import sql
 
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.postgres_client import PostgresClient
+from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.environment_spec import VerdictOverride
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError
 from catalyx_dr.model.quantity import Quantity
-from catalyx_dr.model.record import Record, RecordStatus
-from catalyx_dr.model.validator_spec import Encryption, ValidatorApi
+from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.model.validator_spec import Encryption
+from catalyx_dr.operations import restore_preflight
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.restore import Patience, RestoreOrder, preflight, restore
 from catalyx_dr.rules.verdict import Outcome
-from tests.fixtures_restore import PlayedApi, change
+from tests.fixtures_restore import PlayedApi, answering_at, change
 from tests.fixtures_validator import Protected, WorkloadLog
 
 _PATIENCE = Patience(*[timedelta(seconds=3)] * 4)
@@ -234,7 +236,7 @@ def test_wrong_party_is_not_called_restored(backed_up: Protected, monkeypatch: p
 @pytest.fixture
 def in_bucket(protected_in_bucket: Protected, api_url: str, workload_log: WorkloadLog) -> Protected:
     """A validator whose only set is in the bucket."""
-    spec = protected_in_bucket.spec.model_copy(update={"api": ValidatorApi(url=api_url)})
+    spec = protected_in_bucket.spec.model_copy(update=answering_at(api_url))
     only = replace(protected_in_bucket, spec=spec).declared(volume=None)
     back_up(only.spec, only.surroundings)
     change(only.server)
@@ -255,9 +257,7 @@ def test_wrong_identity_is_named_before_the_restore(
     wrong = tmp_path / "wrong.txt"
     wrong.write_text(str(pyrage.x25519.Identity.generate()))
 
-    assert in_bucket.spec.encryption is not None
-    recipient = in_bucket.spec.encryption.recipients[0]
-    with pytest.raises(RefusedError, match=f"not encrypted to the given age identity.*: {recipient}") as caught:
+    with pytest.raises(RefusedError, match="not encrypted to the given age identity") as caught:
         _restore(in_bucket, source="bucket", age_identity_file=wrong)
 
     assert "AGE-SECRET-KEY" not in str(caught.value)
@@ -440,6 +440,83 @@ def test_damaged_set_is_found_before_anything_is_dropped_in_place(
     assert _untouched(backed_up, workload_log)
 
 
+def test_party_that_scan_sees_on_another_participant_is_not_called_restored(
+    backed_up: Protected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PlayedApi, "hosted_by", "PAR::acme-validator-1b::1220" + "ab" * 32)
+
+    with pytest.raises(UnprovenError, match=r"Scan says .* is hosted by PAR::acme-validator-1b"):
+        _restore(backed_up)
+
+    (record, _) = backed_up.records
+    assert record.status is RecordStatus.FAILED
+
+
+def test_set_from_before_an_upgrade_of_the_synchronizer_is_refused(
+    backed_up: Protected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PlayedApi, "serial", 4)
+
+    with pytest.raises(RefusedError, match="synchronizer-upgrade: taken at synchronizer serial 3, Scan says 4 now"):
+        _restore(backed_up)
+
+
+def test_record_tells_recovery_time_and_point_and_what_proved_it(backed_up: Protected) -> None:
+    details = _restore(backed_up).details
+
+    manifest = VolumeStore(backed_up.surroundings.volume).manifest(backed_up.set_ids[0])
+    assert details["recoveryPoint"] == manifest.started.isoformat()
+    assert isinstance(details["recoverySeconds"], int)
+    assert isinstance(details["lostSeconds"], int)
+    assert details["provenBy"] == ["readiness", "validator-user", "scan"]
+
+
+def test_cluster_is_gone_and_the_bucket_is_all_there_is(in_bucket: Protected) -> None:
+    in_bucket.clock.next_day()
+    back_up(in_bucket.spec, in_bucket.surroundings)
+    taken = [record.identifier for record in in_bucket.records]
+    for record in in_bucket.records:
+        in_bucket.surroundings.records.delete(record)
+    for name in ("participant", "cantonnet_validator"):
+        in_bucket.server.run("postgres", sql.SQL("DROP DATABASE {} WITH (FORCE)"), sql.Identifier(name))
+
+    record = _restore(in_bucket, source="bucket", age_identity_file=in_bucket.identity_file)
+
+    assert record.details["set"] == max(taken)
+    found = in_bucket.surroundings.records.list(kind=RecordKind.BACKUP_SET)
+    assert [one.identifier for one in found] == sorted(taken, reverse=True)
+    assert all(one.is_sound_in("bucket") for one in found)
+    in_bucket.clock.next_day()
+    back_up(in_bucket.spec, in_bucket.surroundings)
+
+
+def test_set_of_another_namespace_is_restored_unless_its_original_answers_there(
+    in_bucket: Protected, api_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = replace(in_bucket, spec=in_bucket.spec.model_copy(update={"namespace": "elsewhere"}))
+    with monkeypatch.context() as patch:
+        patch.setattr(restore_preflight, "in_namespace", lambda url, own, other: f"{api_url}" if other else None)
+        with pytest.raises(RefusedError, match=r"original-stopped: .* runs at http://127.* as acme-validator-1::1220"):
+            _restore(moved, source="bucket", age_identity_file=in_bucket.identity_file)
+
+    monkeypatch.setattr(restore_preflight, "in_namespace", lambda url, own, other: "http://127.0.0.1:9")
+    record = _restore(moved, source="bucket", age_identity_file=in_bucket.identity_file)
+
+    assert record.status is RecordStatus.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("url", "elsewhere"),
+    [
+        ("http://validator-app:5003", "http://validator-app.other.svc:5003"),
+        ("http://validator-app.own.svc.cluster.local:5003", "http://validator-app.other.svc:5003"),
+        ("https://wallet.validator.example.com", None),
+    ],
+)
+def test_original_is_looked_for_at_the_same_service_of_its_namespace(url: str, elsewhere: str | None) -> None:
+    assert restore_preflight.in_namespace(url, "own", "other") == elsewhere
+
+
 def test_break_glass_key_opens_what_everybody_else_lost(
     protected_in_bucket: Protected, api_url: str, workload_log: WorkloadLog, tmp_path: Path
 ) -> None:
@@ -448,7 +525,7 @@ def test_break_glass_key_opens_what_everybody_else_lost(
     assert protected_in_bucket.spec.encryption is not None
     everyday = protected_in_bucket.spec.encryption.recipients[0]
     both = Encryption(recipients=(everyday, str(broken_glass.to_public())))
-    spec = protected_in_bucket.spec.model_copy(update={"api": ValidatorApi(url=api_url), "encryption": both})
+    spec = protected_in_bucket.spec.model_copy(update={**answering_at(api_url), "encryption": both})
     only = replace(protected_in_bucket, spec=spec).declared(volume=None)
     back_up(only.spec, only.surroundings)
     change(only.server)
