@@ -100,8 +100,6 @@ def claim_of(client: Client, namespace: str) -> PersistentVolumeClaim:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"restore": {"validator": "acme", "set": "20260101t000000z", "requestId": "r1"}}, "there is no backup set"),
-        ({"restore": {"validator": "acme", "set": "latest", "requestId": "r1"}}, "there is no proven backup set"),
         (
             {
                 "identityImport": {
@@ -127,3 +125,12 @@ def test_bad_input_stops_before_any_resource(
     assert message in ended.stdout
     assert "Traceback" not in ended.stdout
     assert list(client.list(CronJob, namespace=namespace)) == []
+
+
+def test_set_that_no_record_tells_of_is_looked_for_by_the_job_which_refuses(stack: Stack) -> None:
+    stack.configuration["restore"] = {"validator": "acme", "set": "latest", "requestId": "r1"}
+    stack.save()
+    ended = stack.project.run("up", "--yes", "--skip-preview")
+    assert ended.returncode != 0
+    assert "nothing was touched, because preflight refused" in ended.stdout
+    assert "there is no proven backup set" in ended.stdout
