@@ -99,7 +99,11 @@ class ClaimSwitch:
             workloads.wait_until_ready(self.cluster, workload, self.patience)
         kept = ", ".join(step.replaced.volume for step in plan.steps if step.replaced) or "none: there were none"
         self.say(f"the validator uses the restored claims; volumes of the former ones are kept: {kept}")
-        return self._remember(self._record(), **{_DONE: True})
+        done = self._remember(self._record(), **{_DONE: True})
+        told = f"{done.message}; switched to; volumes of the former claims are kept: {kept}"
+        done = done.model_copy(update={"message": told})
+        self.records.save(done)
+        return done
 
     def _switch(self, step: SwitchStep) -> None:
         volumes = self._volumes

@@ -144,7 +144,7 @@ class _Run:
         }
         return self.progress.complete(
             f"set {manifest.set_id} restored into {made} and proven in {seconds} s, {rows} rows read; the validator "
-            f"still uses its own claims, until somebody runs: {command}",
+            f"runs on its own claims until these are switched to: {command}",
             size=manifest.bytes,
             details=details,
         )

@@ -1,194 +1,31 @@
 """Backup by snapshots against the official snapshot controller and sidecars, with real PostgreSQL servers."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
-from tenacity import retry, stop_after_delay, wait_fixed
 
-from catalyx_dr.adapters.cluster import Cluster, connect
-from catalyx_dr.adapters.records import ClusterRecords
-from catalyx_dr.adapters.secret_files import SecretFiles
-from catalyx_dr.adapters.volume_snapshots import ClusterSnapshots, published
+from catalyx_dr.adapters.cluster import connect
+from catalyx_dr.adapters.volume_snapshots import published
 from catalyx_dr.model.errors import RefusedError, UnprovenError, UnreachableError
-from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import (
-    Database,
-    DatabaseBackup,
-    Databases,
-    DatabaseServer,
-    Retention,
     ServerVolume,
-    SpliceHelmTarget,
-    ValidatorSpec,
-    VolumeSnapshots,
 )
 from catalyx_dr.operations.claim_switch import ClaimSwitch
 from catalyx_dr.operations.snapshot_backup import snapshot
 from catalyx_dr.operations.snapshot_restore import restore_snapshots
-from catalyx_dr.operations.surroundings import Surroundings
 from components.permissions import backup_rules, recovery_rules
 from dev.cluster import kubeconfig_path
 from dev.cluster.lifecycle import external_kubeconfig
-from tests.fixtures_postgres import PARTICIPANT_ID, PARTICIPANT_TABLES, VALIDATOR_TABLES
-from tests.fixtures_validator import Clock
-from tests.local_cluster.pods import Kubectl, as_service_account, namespace_of
+from tests.fixtures_postgres import PARTICIPANT_ID
+from tests.local_cluster.database_servers import Servers
+from tests.local_cluster.pods import Kubectl, namespace_of
 
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.skipif(external_kubeconfig() is not None, reason="needs the local cluster's driver"),
 ]
-PASSWORD = "a-password-of-a-test"  # noqa: S105
-NO_RIGHTS = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
-
-
-@dataclass
-class Servers:
-    """A validator whose databases are on servers of the cluster; `both`: one server holds both databases."""
-
-    kubectl: Kubectl
-    cluster: Cluster
-    folder: Path
-    both: bool
-    clock: Clock = field(default_factory=Clock)
-
-    @property
-    def names(self) -> tuple[str, str]:
-        return ("both-pg", "both-pg") if self.both else ("app-pg", "participant-pg")
-
-    def make(self) -> None:
-        for name in sorted(set(self.names)):
-            assert self.kubectl("apply", "-f", "-", document=server(name)).returncode == 0
-        for name in sorted(set(self.names)):
-            done = self.kubectl("rollout", "status", f"statefulset/{name}", "--timeout=120s")
-            assert done.returncode == 0, self.kubectl("describe", "pod", f"{name}-0").stdout
-        for name, database, tables in zip(
-            self.names, ("cantonnet_validator", "participant"), (VALIDATOR_TABLES, PARTICIPANT_TABLES), strict=True
-        ):
-            with self.connection(name, "cantonnet") as connection:
-                connection.execute(f'CREATE DATABASE "{database}"'.encode())
-            with self.connection(name, database) as connection:
-                connection.execute(tables.encode())
-
-    def address(self, name: str) -> str:
-        return self.kubectl("get", "pod", f"{name}-0", "-o=jsonpath={.status.podIP}").stdout
-
-    @retry(stop=stop_after_delay(30), wait=wait_fixed(0.3), reraise=True)
-    def connection(self, name: str, database: str) -> psycopg.Connection[Any]:
-        return psycopg.connect(
-            host=self.address(name), user="cnadmin", password=PASSWORD, dbname=database, autocommit=True
-        )
-
-    def run(self, name: str, database: str, query: str) -> None:
-        with self.connection(name, database) as connection:
-            connection.execute(query.encode())
-
-    def spec(self, snapshot_class: str = "standard", **settings: Any) -> ValidatorSpec:
-        app, participant = (
-            DatabaseServer(host=self.address(name), volume=ServerVolume(claim=f"pg-data-{name}-0", stateful_set=name))
-            for name in self.names
-        )
-        return ValidatorSpec(
-            name="acme",
-            namespace=self.cluster.namespace,
-            party_hint="acme-validator-1",
-            node_identifier="acme-validator-1",
-            databases=Databases(
-                server=app,
-                validator_app=Database(
-                    name="cantonnet_validator", schema_name="validator", storage=Quantity.parse("1Gi")
-                ),
-                participant=Database(
-                    name="participant",
-                    schema_name="participant",
-                    storage=Quantity.parse("1Gi"),
-                    server=None if self.both else participant,
-                ),
-            ),
-            target=SpliceHelmTarget(scan_url="http://scan:5012"),
-            workloads=(),
-            backup=DatabaseBackup(
-                cron="0 */4 * * *",
-                method="snapshot",
-                snapshot=VolumeSnapshots(
-                    volume_snapshot_class=snapshot_class, **({"retention": Retention(keep=2)} | settings)
-                ),
-            ),
-        )
-
-    @property
-    def surroundings(self) -> Surroundings:
-        files = SecretFiles(self.folder / "secrets")
-        path = files.path("postgres-secrets", "postgresPassword")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(PASSWORD)
-        return Surroundings(records=ClusterRecords(self.cluster), secrets=files, scratch=self.folder, now=self.clock)
-
-    @contextmanager
-    def allowed(self, name: str, rules: list[Any]) -> Iterator["Servers"]:
-        """The same for a service account with the rules of a Role."""
-        written = [
-            {
-                "apiGroups": rule.api_groups,
-                "resources": rule.resources,
-                "verbs": rule.verbs,
-                **({"resourceNames": rule.resource_names} if rule.resource_names else {}),
-            }
-            for rule in rules
-        ]
-        with closing(as_service_account(self.kubectl, name, written)) as cluster:
-            yield replace(self, cluster=cluster)
-
-    @property
-    def store(self) -> ClusterSnapshots:
-        return ClusterSnapshots(self.cluster, "acme")
-
-
-def server(name: str) -> dict[str, Any]:
-    container = {
-        "name": "postgres",
-        "image": "localhost/catalyx-dr/postgres:dev",
-        "imagePullPolicy": "IfNotPresent",
-        "env": [{"name": "CNADMIN_PASSWORD", "value": PASSWORD}],
-        "securityContext": NO_RIGHTS,
-        "readinessProbe": {"exec": {"command": ["pg_isready", "-h", "127.0.0.1"]}, "periodSeconds": 1},
-        "volumeMounts": [
-            {"name": "pg-data", "mountPath": "/var/lib/postgresql/data"},
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
-            {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108
-        ],
-    }
-    pod = {
-        "automountServiceAccountToken": False,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 70,
-            "runAsGroup": 70,
-            "fsGroup": 70,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [container],
-        "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "shm", "emptyDir": {"medium": "Memory"}}],
-    }
-    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "400Mi"}}}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "StatefulSet",
-        "metadata": {"name": name},
-        "spec": {
-            "serviceName": name,
-            "selector": {"matchLabels": {"app": name}},
-            "template": {"metadata": {"labels": {"app": name}}, "spec": pod},
-            "volumeClaimTemplates": [{"metadata": {"name": "pg-data"}, "spec": claim}],
-        },
-    }
 
 
 @pytest.fixture(scope="module")
