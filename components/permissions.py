@@ -37,7 +37,8 @@ def identity_dump_rules(spec: ValidatorSpec) -> list[PolicyRuleArgs]:
 
 def verification_rules(spec: ValidatorSpec) -> list[PolicyRuleArgs]:
     """Records, and Secrets to be tried for, so that a taken name tells of a dump: none is read, listed or deleted."""
-    return [*_of_every_run(spec), _core("secrets", "create")]
+    snapshots = [_snapshots("get", "list")] if spec.backup is not None and spec.backup.snapshot is not None else []
+    return [*_of_every_run(spec), _core("secrets", "create"), *snapshots]
 
 
 def drill_rules(spec: ValidatorSpec) -> list[PolicyRuleArgs]:

@@ -10,6 +10,7 @@ from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.identity_secrets import has_dump
 from catalyx_dr.adapters.rate_limit import Pace
+from catalyx_dr.adapters.volume_snapshots import ClusterSnapshots
 from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.errors import RefusedError, UnprovenError
@@ -22,6 +23,8 @@ from catalyx_dr.operations.damage_marks import Judge, Marked
 from catalyx_dr.operations.dump_identities import IN_CLUSTER, identities_in_bucket
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.record_keeping import forget_old_runs
+from catalyx_dr.operations.snapshot_backup import IN_SNAPSHOTS
+from catalyx_dr.operations.snapshot_check import SnapshotCheck
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.operations.volume_check import VolumeCheck
 from catalyx_dr.rules.recovery_points import missed_points
@@ -65,6 +68,9 @@ class _Run:
         if backup is not None and backup.volume is not None:
             self.progress.phase("read the volume", 2)
             self._sets_on_volume()
+        if backup is not None and backup.snapshot is not None:
+            self.progress.phase("look at the snapshots", 2)
+            self._sets_in_snapshots()
         if backup is not None and backup.bucket is not None:
             self.progress.phase("read the sets in the bucket", 40)
             self._sets_in_bucket(
@@ -91,6 +97,11 @@ class _Run:
             say=self.progress.note,
         )
         self._judge(RecordKind.BACKUP_SET, volume_check.PLACE, store, looked_at, check.flaws(looked_at))
+
+    def _sets_in_snapshots(self) -> None:
+        store, looked_at = ClusterSnapshots(self.cluster, self.spec.name), set[str]()
+        check = SnapshotCheck(store, self._completed(RecordKind.BACKUP_SET))
+        self._judge(RecordKind.BACKUP_SET, IN_SNAPSHOTS, None, looked_at, check.flaws(looked_at))
 
     def _sets_in_bucket(self, sets: BucketSets) -> None:
         looked_at = set[str]()

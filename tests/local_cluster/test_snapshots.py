@@ -9,13 +9,12 @@ from catalyx_dr.adapters.cluster import connect
 from catalyx_dr.adapters.volume_snapshots import published
 from catalyx_dr.model.errors import RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
-from catalyx_dr.model.validator_spec import (
-    ServerVolume,
-)
+from catalyx_dr.model.validator_spec import ServerVolume, Verification
 from catalyx_dr.operations.claim_switch import ClaimSwitch
 from catalyx_dr.operations.snapshot_backup import snapshot
 from catalyx_dr.operations.snapshot_restore import restore_snapshots
-from components.permissions import backup_rules, recovery_rules
+from catalyx_dr.operations.verify import verify
+from components.permissions import backup_rules, recovery_rules, verification_rules
 from dev.cluster import kubeconfig_path
 from dev.cluster.lifecycle import external_kubeconfig
 from tests.fixtures_postgres import PARTICIPANT_ID
@@ -136,6 +135,23 @@ def test_what_a_killed_run_left_goes_and_what_somebody_deleted_is_told(two_serve
     assert f"attention: set {first.identifier} lost its VolumeSnapshots" in second.message
     record = two_servers.surroundings.records.find(RecordKind.BACKUP_SET, "acme", first.identifier)
     assert record is None or not record.is_sound_in("snapshot")
+
+
+def test_a_verification_finds_what_is_gone(two_servers: Servers) -> None:
+    forget(two_servers)
+    sound = snapshot(two_servers.spec(), two_servers.surroundings, two_servers.store)
+    two_servers.clock.next_day()
+    lost = snapshot(two_servers.spec(), two_servers.surroundings, two_servers.store)
+    spec = two_servers.spec().model_copy(update={"verification": Verification(cron="0 3 * * 0")})
+    with two_servers.allowed("verify", verification_rules(spec)) as job:
+        assert verify(spec, job.surroundings, job.cluster).status is RecordStatus.COMPLETED
+        two_servers.store.delete(f"acme-{lost.identifier}-validator-app")
+        two_servers.clock.next_day()
+        with pytest.raises(UnprovenError, match=f"VolumeSnapshot acme-{lost.identifier}-validator-app is not there"):
+            verify(spec, job.surroundings, job.cluster)
+    records = {one.identifier: one for one in two_servers.surroundings.records.list("acme", RecordKind.BACKUP_SET)}
+    assert records[sound.identifier].is_sound_in("snapshot")
+    assert not records[lost.identifier].is_sound_in("snapshot")
 
 
 def restored(servers: Servers, request: str, selector: str = "latest") -> Record:
