@@ -3,6 +3,7 @@
 from catalyx_dr.adapters.backup_claims import BackupClaim
 from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError
+from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.validator_spec import DatabaseBackup, ValidatorSpec
 from catalyx_dr.operations.progress import Progress
 from catalyx_dr.rules.volume_growth import Measured, VolumeDemand, volume_demand
@@ -41,8 +42,9 @@ def _grow(
     try:
         size = claim.size()
         demand = volume_demand(backup, spec.databases, size.requested, size.capacity, measured)
-        if demand.limit_reached:
-            obstacles.append(_limit_reached(demand))
+        limit = demand.limit_reached
+        if limit is not None:
+            obstacles.append(_limit_reached(demand, limit))
         growth = demand.growth
         if growth.grows:
             progress.phase(f"grow the volume to {growth.size.words}", 3)
@@ -58,9 +60,8 @@ def _grow(
     return obstacles
 
 
-def _limit_reached(demand: VolumeDemand) -> str:
-    limit = demand.sizing.limit
+def _limit_reached(demand: VolumeDemand, limit: Quantity) -> str:
     return (
-        f"the volume's limit of {limit.words if limit else 'nothing'} is reached, {demand.wanted.words} would be right "
-        f"({demand.explanation}); raise backup.volume.limit or keep fewer sets"
+        f"the volume's limit of {limit.words} is reached, {demand.wanted.words} would be right ({demand.explanation}); "
+        "raise backup.volume.limit or keep fewer sets"
     )

@@ -46,10 +46,10 @@ class VolumeDemand:
         return grown(self.current, self.wanted if limit is None else min(self.wanted, limit))
 
     @property
-    def limit_reached(self) -> bool:
-        """Tell whether the declared limit keeps it from what it should be."""
+    def limit_reached(self) -> Quantity | None:
+        """The declared limit, when it keeps the volume from what it should be."""
         limit = self.sizing.limit
-        return limit is not None and self.wanted > max(limit, self.current)
+        return limit if limit is not None and self.wanted > max(limit, self.current) else None
 
     @property
     def explanation(self) -> str:

@@ -52,7 +52,7 @@ def test_a_set_that_would_not_fit_counts_as_well() -> None:
 def test_the_limit_is_not_crossed_and_is_named_as_reached() -> None:
     found = demand("20Gi", Measured(1, 1, 1), limit=Quantity.parse("22Gi"))
     assert str(found.growth.size) == "22Gi"
-    assert found.limit_reached
+    assert found.limit_reached == Quantity.parse("22Gi")
     # Somebody made it larger than the limit: then there is nothing to complain about, and nothing to shrink.
     assert not demand("40Gi", Measured(1, 1, 1), limit=Quantity.parse("22Gi")).limit_reached
 
