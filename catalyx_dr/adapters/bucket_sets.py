@@ -69,11 +69,11 @@ class BucketSets:
     def manifest(self, set_id: str) -> Manifest:
         """Manifest of a set; raises MissingError, or UnprovenError when it is damaged."""
         try:
-            found = Manifest.model_validate_json(self.store.get(self.key(set_id, MANIFEST_NAME)))
+            found = Manifest.read(self.store.get(self.key(set_id, MANIFEST_NAME)))
         except MissingError:
             there = ", ".join(sorted(self.listed(), reverse=True)[:10]) or "none"
             raise MissingError(f"there is no backup set {set_id} in {self.store}; found: {there}") from None
-        except ValidationError:
+        except ValueError:
             raise UnprovenError(f"manifest of backup set {set_id} in {self.store} is damaged") from None
         if found.set_id != set_id:
             raise UnprovenError(f"manifest of backup set {set_id} in {self.store} is that of {found.set_id}")
@@ -81,7 +81,7 @@ class BucketSets:
 
     def publish(self, manifest: Manifest) -> None:
         """Write the manifest: from here on the set exists."""
-        self.store.put(self.key(manifest.set_id, MANIFEST_NAME), manifest.model_dump_json(indent=2).encode())
+        self.store.put(self.key(manifest.set_id, MANIFEST_NAME), manifest.written)
 
     def locked_until(self, set_id: str) -> datetime | None:
         """Moment before which the store will not delete all of a set, or None."""

@@ -9,8 +9,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from catalyx_dr.model.backup_set import MANIFEST_NAME, Manifest
 from catalyx_dr.model.capture_id import is_capture_id
 from catalyx_dr.model.damage import DAMAGE_NAME, Damage
@@ -69,7 +67,7 @@ class VolumeStore:
     def publish(self, manifest: Manifest) -> None:
         """Make the set in flight exist: everything on disk first, the manifest last, then one rename."""
         folder = self._in_flight / manifest.set_id
-        _write_synced(folder / MANIFEST_NAME, manifest.model_dump_json(indent=2).encode())
+        _write_synced(folder / MANIFEST_NAME, manifest.written)
         for path in folder.rglob("*"):
             _sync(path)
         _sync(folder)
@@ -119,10 +117,10 @@ class VolumeStore:
         """Manifest of a set; raises MissingError, or UnprovenError when it is damaged."""
         path = self.folder(set_id) / MANIFEST_NAME
         try:
-            found = Manifest.model_validate_json(path.read_bytes())
+            found = Manifest.read(path.read_bytes())
         except OSError:
             raise MissingError(f"there is no backup set {set_id} on {self.root}; {self._choice()}") from None
-        except ValidationError:
+        except ValueError:
             raise UnprovenError(
                 f"manifest of backup set {set_id} on {self.root} is damaged; {self._choice()}"
             ) from None

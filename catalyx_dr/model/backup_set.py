@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field
 
 from catalyx_dr.model.capture_id import CaptureId
+from catalyx_dr.model.sealed import sealed, unsealed
 from catalyx_dr.model.spec import Spec
 from catalyx_dr.model.validator_spec import DatabaseRole
 
@@ -52,6 +53,16 @@ class Manifest(Spec):
     databases: tuple[DatabaseCapture, DatabaseCapture]
     recipients: tuple[str, ...] = ()
     tool_version: str
+
+    @classmethod
+    def read(cls, content: bytes) -> "Manifest":
+        """Read what `written` wrote; raises ValueError for anything else, also when a single character has changed."""
+        return cls.model_validate(unsealed(content))
+
+    @property
+    def written(self) -> bytes:
+        """The document as it is kept beside the set: sealed, since nothing else would show a change in it."""
+        return sealed(self.model_dump(mode="json"))
 
     @property
     def started(self) -> datetime:

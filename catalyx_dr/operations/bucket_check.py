@@ -12,6 +12,7 @@ from catalyx_dr.model.backup_set import MANIFEST_NAME, StoredFile
 from catalyx_dr.model.errors import MissingError, UnprovenError, UnreachableError
 from catalyx_dr.model.flaw import Flaw, Grade
 from catalyx_dr.model.record import Record
+from catalyx_dr.rules.identity import metadata_of
 
 PLACE = "bucket"
 _NO_RECORD = "no record tells of it; it is listed and usable, history lacks it"
@@ -142,8 +143,11 @@ class DumpsInBucket:
             return
         if METADATA not in endings:
             yield Flaw(Grade.UNTRUE, PLACE, dump_id, "the store does not list its metadata, though they are there")
-        if dump_id not in self.records:
+        record = self.records.get(dump_id)
+        if record is None:
             yield Flaw(Grade.ODD, PLACE, dump_id, _NO_RECORD)
+        elif metadata_of(record) not in (None, metadata):
+            yield Flaw(Grade.DAMAGED, PLACE, dump_id, "its metadata are not those that its record has")
         expected = _Expected(self.dumps.content_key(dump_id), metadata.object, endings.get(CONTENT))
         yield from _Reader(self.dumps.store, self.pace).flaws(dump_id, expected)
 

@@ -58,11 +58,6 @@ class LoadTarget:
         with self.server.maintenance() as connection:
             return postgres.exists(connection, self.database.name)
 
-    def loaded_bytes(self) -> int:
-        """Size of what is loaded so far, in bytes."""
-        with self.server.maintenance() as connection:
-            return postgres.size_of(connection, self.loading)
-
     def discard(self) -> None:
         """Drop what was loaded; what is in place is another database by then."""
         with self.server.maintenance() as connection:

@@ -20,7 +20,6 @@ _FILLED = {
     "Drill": ("cron",),
     "BackupVolume": ("retention",),
     "BackupBucket": ("retention",),
-    "VolumeSnapshots": ("retention",),
     "Retention": ("keep",),
 }
 
@@ -80,7 +79,6 @@ def _describe_defaults(definitions: Schema) -> None:
         ("Verification", "cron"): "verification_cron",
         ("Drill", "cron"): "drill_cron",
         ("BackupVolume", "retention"): "volume_keep",
-        ("VolumeSnapshots", "retention"): "volume_keep",
         ("BackupBucket", "retention"): "bucket_keep",
         ("IdentityDumps", "retention"): "dump_keep",
     }

@@ -124,7 +124,7 @@ def test_what_is_sound_is_verified_and_restored(proving: Proving) -> None:
     (verification,), (drill,), (dump,) = (proving.history(kind) for kind in ("verification", "drill", "identity-dump"))
     assert verification["details"]["checked"]["identity-dump cluster"]["captures"] == 1
     assert verification["details"]["bytesRead"] > 0
-    assert drill["details"]["participantId"] == dump["details"]["metadata"]["participant_id"]
+    assert drill["details"]["participantId"] == dump["details"]["metadata"]["participantId"]
     assert drill["details"]["source"] == "volume"
     assert proving.hook.asked == []
 

@@ -1,6 +1,5 @@
 """Backup sets: in order, proven, published or absent, kept by rule."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -185,10 +184,10 @@ def test_dump_that_cannot_be_decoded_is_not_published(protected: Protected, monk
 
 def test_set_with_a_damaged_manifest_is_no_set(protected: Protected) -> None:
     set_id = back_up(protected.spec, protected.surroundings).identifier
-    path = protected.sets_folder / set_id / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "setId": "20200101t000000z"}))
-
     store = VolumeStore(protected.surroundings.volume)
+    of_another = store.manifest(set_id).model_copy(update={"set_id": "20200101t000000z"})
+    (protected.sets_folder / set_id / "manifest.json").write_bytes(of_another.written)
+
     assert store.published() == []
     with pytest.raises(UnprovenError, match="holds the manifest of 20200101t000000z"):
         store.manifest(set_id)

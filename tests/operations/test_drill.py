@@ -178,10 +178,11 @@ def test_server_that_never_answers_is_said(drilled: Drilled) -> None:
 
 
 def test_server_of_another_major_version_is_refused(drilled: Drilled) -> None:
-    manifest = drilled.protected.sets_folder / drilled.protected.set_ids[-1] / "manifest.json"
-    text = manifest.read_text()
-    major = VolumeStore(drilled.protected.surroundings.volume).published()[0].databases[0].server_version
-    manifest.write_text(text.replace(f'"serverVersion": "{major}"', '"serverVersion": "12.1"'))
+    store = VolumeStore(drilled.protected.surroundings.volume)
+    (newest, *_) = store.published()
+    databases = tuple(capture.model_copy(update={"server_version": "12.1"}) for capture in newest.databases)
+    changed = newest.model_copy(update={"databases": databases})
+    (store.folder(newest.set_id) / "manifest.json").write_bytes(changed.written)
 
     with pytest.raises(RefusedError, match=r"write drill\.image: docker\.io/library/postgres:12"):
         drilled.run()

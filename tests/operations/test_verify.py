@@ -18,6 +18,7 @@ from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.errors import RefusedError, UnprovenError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.model.sealed import sealed
 from catalyx_dr.model.validator_spec import IdentityDumps, ObjectLock, Retention, ValidatorApi, Verification
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.dump_identities import dump_identities
@@ -143,11 +144,18 @@ def _manifest(verified: Verified, set_id: str) -> Path:
     return verified.volume.folder(set_id) / "manifest.json"
 
 
+def _rows(verified: Verified, set_id: str, before: int, after: int) -> None:
+    """Change a count in the manifest, which no file's checksum would show."""
+    path = _manifest(verified, set_id)
+    path.write_text(path.read_text().replace(f": {before}", f": {after}"))
+
+
 DAMAGE: list[tuple[Callable[[Verified, str], object], str]] = [
     (lambda v, one: v.file(one).unlink(), "is missing"),
     (lambda v, one: v.file(one).write_bytes(v.file(one).read_bytes()[:-1]), " were written"),
     (lambda v, one: (v.file(one).parent / "stray").write_text("x"), "participant/stray does not belong to it"),
     (lambda v, one: _manifest(v, one).write_text("{"), "manifest .* is damaged"),
+    (lambda v, one: _rows(v, one, 3000, 3001), "manifest .* is damaged"),
     (lambda v, one: _manifest(v, one).unlink(), "it cannot be decoded: there is no backup set"),
 ]
 
@@ -174,7 +182,8 @@ def test_dump_that_hashes_right_and_cannot_be_decoded_is_damaged(on_volume: Veri
     for file in document["databases"][1]["files"]:
         if file["path"].endswith(victim.name):
             file |= {"bytes": victim.stat().st_size, "sha256": sha256(victim.read_bytes()).hexdigest()}
-    _manifest(on_volume, newest).write_text(json.dumps(document))
+    del document["seal"]
+    _manifest(on_volume, newest).write_bytes(sealed(document))
 
     (fault,) = on_volume.faults()
 
@@ -384,6 +393,14 @@ def test_damaged_dump_in_the_bucket_is_marked_and_not_chosen(with_dumps: Verifie
     assert [one.dump_id for one in with_dumps.dumps.published()] == [older]
     record = with_dumps.record(newest, RecordKind.IDENTITY_DUMP)
     assert (record.is_sound_in("cluster"), record.is_sound_in("bucket")) == (True, False)
+
+
+def test_changed_metadata_of_a_dump_are_noticed(with_dumps: Verified) -> None:
+    newest, _ = _dump_ids(with_dumps)
+    metadata = with_dumps.dumps.metadata(newest)
+    with_dumps.dumps.publish(metadata.model_copy(update={"party_hint": "other-validator-1"}))
+
+    assert with_dumps.faults() == [f"damaged: bucket {newest}: its metadata are not those that its record has"]
 
 
 def test_deleted_dump_secret_is_lost(with_dumps: Verified) -> None:

@@ -22,14 +22,13 @@ PARTY_HINT = f"acme-{NAMESPACE}"
 INSTALL = f'"{sys.executable}" -m dev.platform up --validator {NAMESPACE}'
 
 
-@dataclass
+@dataclass(frozen=True)
 class Rescue:
-    """The validator, its stack, and a person who follows a page to the letter; `identity` opens the newest sets."""
+    """The validator, its stack, and a person who follows a page to the letter."""
 
     api: Client
     stack: LocalStack
     programs: Path
-    identity: Path
 
     @property
     def wallet(self) -> platform.Wallet:
@@ -89,6 +88,6 @@ def rescue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rescue]:
     try:
         with platform.client() as api:
             stack.show("pulumi", "up", "--yes", "--skip-preview")
-            yield Rescue(api, stack, programs, stack.identity_file)
+            yield Rescue(api, stack, programs)
     finally:
         platform.down(NAMESPACE)
