@@ -1,9 +1,7 @@
 """`catalyx-dr preflight`: every verdict on a recovery, made by a Job where databases and stores can be reached."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -28,8 +26,10 @@ from catalyx_dr.model.environment_spec import IdentityImportRequest, RestoreRequ
 from catalyx_dr.model.errors import RefusedError
 from catalyx_dr.model.record import RecordKind, RecordStatus
 from catalyx_dr.model.spec import SecretKey
+from catalyx_dr.rules import spec_faults
 from catalyx_dr.rules.recovery import choose
 
+_Request = TypeVar("_Request", RestoreRequest, IdentityImportRequest)
 _DEADLINE = timedelta(minutes=30)
 _REQUEST = "preflight"
 
@@ -56,16 +56,15 @@ def restore(
     """Verdicts on a restore; exit code 2 when it would be refused."""
     cluster = connect(namespace, kubeconfig, context)
     found = installed(cluster, validator)
-    with _options_explained():
-        request = RestoreRequest(
-            validator=found.spec.name,
-            request_id=_REQUEST,
-            source=source,
-            set=set_id,
-            in_place=in_place,
-            age_identity=read_secret_key(age_identity),
-            overrides=read_overrides(override),
-        )
+    request = _request(
+        RestoreRequest,
+        validator=found.spec.name,
+        source=source,
+        set=set_id,
+        in_place=in_place,
+        age_identity=read_secret_key(age_identity),
+        overrides=read_overrides(override),
+    )
     arguments = ("check-restore", *restore_arguments(request, set_id))
     _run(found, cluster, arguments, mounted_secrets.for_restore(found.spec, request))
 
@@ -87,18 +86,17 @@ def identity_import(
     """Verdicts on an identity import; exit code 2 when it would be refused."""
     cluster = connect(namespace, kubeconfig, context)
     found = installed(cluster, validator)
-    with _options_explained():
-        request = IdentityImportRequest(
-            validator=found.spec.name,
-            request_id=_REQUEST,
-            source=source,
-            dump=dump,
-            new_participant_identifier=new_identifier,
-            apply=apply,
-            moved_to=moved_to,
-            age_identity=read_secret_key(age_identity),
-            overrides=read_overrides(override),
-        )
+    request = _request(
+        IdentityImportRequest,
+        validator=found.spec.name,
+        source=source,
+        dump=dump,
+        new_participant_identifier=new_identifier,
+        apply=apply,
+        moved_to=moved_to,
+        age_identity=read_secret_key(age_identity),
+        overrides=read_overrides(override),
+    )
     chosen = _in_cluster(cluster, found, dump) if source == "cluster" else dump
     arguments = ("check-import", *import_arguments(request, chosen))
     secrets = mounted_secrets.for_identity_import(found.spec, request, chosen if is_capture_id(chosen) else None)
@@ -124,10 +122,10 @@ def _run(found: Installed, cluster: Cluster, arguments: tuple[str, ...], secrets
         jobs.remove(cluster, name)
 
 
-@contextmanager
-def _options_explained() -> Iterator[None]:
+def _request(kind: type[_Request], **options: object) -> _Request:
+    """The request as a stack would ask it; raises RefusedError in the words of a stack's faults."""
+    fields = {"request_id": _REQUEST, **options}
     try:
-        yield
+        return kind.model_validate(fields, by_name=True)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'options'}: {one['msg']}" for one in error.errors())
-        raise RefusedError(faults) from None
+        raise RefusedError("\n".join(spec_faults.faults(error, kind, fields))) from None
