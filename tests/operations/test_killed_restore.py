@@ -26,9 +26,8 @@ PHASES = (
     "preflight",
     "fetch the set",
     "check the set",
-    "load validator-app",
+    "load into",
     "after loading, before proving",
-    "load participant",
     "prove the loaded databases",
     "stop the workloads",
     "when one workload is stopped",
@@ -37,7 +36,7 @@ PHASES = (
     "start the workloads",
     "verify the validator",
 )
-UNDONE = ("load participant", "when one workload is stopped", "swap the databases", "after the swap", PHASES[-1])
+UNDONE = ("load into", "when one workload is stopped", "swap the databases", "after the swap", PHASES[-1])
 SWAPPED = PHASES[PHASES.index("after the swap") :]
 
 
@@ -108,7 +107,7 @@ def test_restore_that_was_killed_is_undone_by_a_rollback(on_files: Protected, mo
     assert (undone.status, undone.message) == (RecordStatus.FAILED, "undone by a rollback")
 
 
-@pytest.mark.parametrize("moment", ["load validator-app", "after loading, before proving", "swap the databases"])
+@pytest.mark.parametrize("moment", ["load into", "after loading, before proving", "swap the databases"])
 def test_restore_in_place_that_was_killed_is_completed_by_the_next_run(on_files: Protected, moment: str) -> None:
     kill_restore(on_files, moment, "in place")
 
