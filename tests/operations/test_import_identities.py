@@ -1,11 +1,11 @@
 """Identity imports: refused before anything is touched, or proven by the validator itself, or told what to do."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from threading import Timer
+from threading import Event, Thread
 from typing import Any, cast
 
 import pytest
@@ -316,11 +316,12 @@ def test_an_identifier_of_an_earlier_import_is_burnt(lost: Lost) -> None:
 
 def test_a_dump_from_before_an_import_is_refused_after_it(lost: Lost) -> None:
     lost.run()
-    with pytest.raises(RefusedError, match=f"party is with PAR::{NEW}::{FINGERPRINT} since"):
+    with pytest.raises(RefusedError, match=f"Scan says that PAR::{NEW}::{FINGERPRINT} has the party"):
         lost.run("r2", "acme-validator-1c", dump_id=lost.dump_id)
 
 
 def test_a_failed_import_is_told_of_before_the_next(lost: Lost, capsys: pytest.CaptureFixture[str]) -> None:
+    lost.declare(target=SpliceHelmTarget(scan_url="http://127.0.0.1:9"))
     lost.app.onboarded = False
     with pytest.raises(UnprovenError):
         lost.run()
@@ -428,17 +429,34 @@ def test_a_restart_with_contracts_in_the_wallet_is_completed(lost: Lost) -> None
     assert lost.run().status is RecordStatus.COMPLETED
 
 
+When = Callable[[Callable[[], None]], None]
+
+
 @pytest.fixture
-def later() -> Iterator[list[Timer]]:
-    timers: list[Timer] = []
-    yield timers
-    for timer in timers:
-        timer.cancel()
-        timer.join()
+def when_waited_for(lost: Lost) -> Iterator[When]:
+    """Do something as soon as the import waits for a person."""
+    ended = Event()
+    threads: list[Thread] = []
+
+    def watch(act: Callable[[], None]) -> None:
+        while not ended.wait(0.05):
+            records = lost.protected.surroundings.records.list(kind=RecordKind.IDENTITY_IMPORT)
+            if records and records[0].phase == "waiting for the values to be applied":
+                act()
+                return
+
+    def start(act: Callable[[], None]) -> None:
+        threads.append(Thread(target=watch, args=[act]))
+        threads[0].start()
+
+    yield start
+    ended.set()
+    for thread in threads:
+        thread.join()
 
 
 def test_printed_values_are_waited_for_and_nothing_starts_before(
-    lost: Lost, later: list[Timer], capsys: pytest.CaptureFixture[str]
+    lost: Lost, when_waited_for: When, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seen: list[dict[str, bool]] = []
 
@@ -446,8 +464,7 @@ def test_printed_values_are_waited_for_and_nothing_starts_before(
         seen.append(dict(lost.workloads.running))
         lost.deployed.set_by_hand(lost.spec)
 
-    later.append(Timer(1.5, apply_by_hand))
-    later[0].start()
+    when_waited_for(apply_by_hand)
     record = lost.run(apply="print")
 
     assert record.status is RecordStatus.COMPLETED
@@ -463,7 +480,7 @@ def test_printed_values_that_nobody_applies_end_the_wait(lost: Lost) -> None:
     assert not any(lost.workloads.running.values())
 
 
-def test_the_vendors_resource_is_waited_for(lost: Lost, later: list[Timer]) -> None:
+def test_the_vendors_resource_is_waited_for(lost: Lost, when_waited_for: When) -> None:
     lost.declare(target=CUSTOM)
     lost.lose_databases()
     lost.workloads.running.clear()
@@ -472,8 +489,7 @@ def test_the_vendors_resource_is_waited_for(lost: Lost, later: list[Timer]) -> N
         lost.app.dump = make_dump(f"PAR::{NEW}::{FINGERPRINT}")
         lost.app.ready = True
 
-    later.append(Timer(1.5, recreate))
-    later[0].start()
+    when_waited_for(recreate)
     record = lost.run(apply="print")
 
     assert record.status is RecordStatus.COMPLETED
