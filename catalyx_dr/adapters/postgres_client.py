@@ -192,7 +192,8 @@ def client_for(version: ServerVersion, passwords: Path) -> PostgresClient:
     there = ", ".join(sorted({client.version for client in found})) or "none"
     raise RefusedError(
         f"the server is PostgreSQL {version}, and pg_dump and pg_restore {version.major} are not installed here "
-        f"(found: {there}); use an agent image with postgresql-client-{version.major}"
+        f"(found: {there}); use an agent image with postgresql-client-{version.major}, "
+        "by POSTGRESQL_MAJORS of its Containerfile"
     )
 
 

@@ -18,7 +18,8 @@ from catalyx_dr.model.errors import CatalyxDrError, RefusedError
 
 # A run that is killed leaves its lease; after this the next may begin.
 LEASE_DURATION = timedelta(seconds=90)
-_RENEWED_EVERY = LEASE_DURATION / 6
+# How often it is renewed before it would run out.
+_RENEWALS = 6
 _CONFLICT = 409
 
 
@@ -90,11 +91,14 @@ class _ClusterLease:
 
     def release(self) -> None:
         """Let others take it at once."""
-        self._released.set()
-        if self._renewing.is_alive():
-            self._renewing.join()
+        self.stop_renewing()
         with suppress(CatalyxDrError), explained(f"release Lease {self._name}"):
             self._write(self._lease, released=True)
+
+    def stop_renewing(self) -> None:
+        """Let it run out."""
+        self._released.set()
+        self._renewing.join()
 
     def _find(self) -> Lease | None:
         with explained(f"read Lease {self._cluster.namespace}/{self._name}"):
@@ -136,7 +140,7 @@ class _ClusterLease:
         self._renewed = now
 
     def _keep_renewing(self) -> None:
-        while not self._released.wait(_RENEWED_EVERY.total_seconds()):
+        while not self._released.wait(self._duration.total_seconds() / _RENEWALS):
             with suppress(CatalyxDrError), explained("renew"):
                 self._write(self._lease)
 

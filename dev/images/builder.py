@@ -72,6 +72,8 @@ def _build_command(recipe: Recipe, context: Path) -> list[str]:
     command = _buildah("bud", "--isolation=chroot", "--network=host", "--pull=false", "--layers", "--timestamp=0")
     if recipe.base:
         command += ["--build-arg", f"BASE={_stored_name(recipe.base, recipe.base.key())}"]
+    for argument in recipe.arguments:
+        command += ["--build-arg", argument]
     if recipe.downloads_packages and CERTIFICATES.exists():
         command += ["--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro"]
     return [*command, "--tag", recipe.reference, "--file", str(context / "Containerfile"), str(context)]

@@ -23,7 +23,7 @@ class Recipe:
 
     containerfile: its recipe; sources: project files and folders that go in, under their names in the project
     (a name with `:` goes to the name after it); made: a function that puts more into the build folder, with
-    `made_key` standing for what it puts there; base: the image that is given as BASE;
+    `made_key` standing for what it puts there; base: the image that is given as BASE; arguments: further ones;
     downloads_packages: pip runs in it, and has to trust the certificates that this machine trusts.
     """
 
@@ -31,6 +31,7 @@ class Recipe:
     containerfile: Path
     sources: tuple[str, ...] = ()
     base: "Recipe | None" = None
+    arguments: tuple[str, ...] = ()
     downloads_packages: bool = False
     made: Callable[[Path], None] | None = None
     made_key: Callable[[], str] = field(default=lambda: "")
@@ -58,7 +59,7 @@ class Recipe:
         """Changes with anything that goes in, the bases included."""
         base = self.base.key() if self.base else ""
         containerfile = self.containerfile.read_text()
-        return content_key([self.name, base, containerfile, self.made_key()], self.files().items())
+        return content_key([self.name, base, containerfile, self.made_key(), *self.arguments], self.files().items())
 
     def fill(self, folder: Path) -> None:
         """Put all that the Containerfile copies into the build folder."""
@@ -104,6 +105,7 @@ AGENT = Recipe(
     PROJECT_ROOT / "image" / "Containerfile",
     sources=("image/catalyx-dr", "requirements/agent.lock", "catalyx_dr"),
     base=AGENT_BASE,
+    arguments=("POSTGRESQL_MAJORS=17",),  # what Debian has, and all that the local cluster needs
     downloads_packages=True,
 )
 POSTGRES = Recipe("postgres", _own("postgres"), sources=("dev/images/postgres/run.sh:run.sh",), base=DEBIAN)

@@ -145,7 +145,7 @@ _KNOWN = (
         r"are not installed here",
         "client-version",
         "the agent image has no pg_dump of the server's major version (domain 4: other versions make unusable dumps)",
-        "build the agent image with POSTGRESQL_MAJOR of the server",
+        "build the agent image with the server's version among its POSTGRESQL_MAJORS",
     ),
     _Known(
         r"not of one moment in the right order|has ingested offset",
