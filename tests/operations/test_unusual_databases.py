@@ -7,6 +7,7 @@ import pytest
 from psycopg import sql
 
 from catalyx_dr.adapters.cluster import Cluster
+from catalyx_dr.model.validator_spec import BackupBucket
 from catalyx_dr.operations import restore as restore_module
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.restore import RestoreOrder, restore
@@ -28,6 +29,12 @@ def _round_trip(protected: Protected) -> None:
     restore(protected.spec, RestoreOrder("latest", "r1"), protected.surroundings, _CLUSTER)
 
 
+def _streamed_round_trip(protected: Protected) -> None:
+    back_up(protected.spec, protected.surroundings)
+    order = RestoreOrder("latest", "r1", "bucket", protected.identity_file)
+    restore(protected.spec, order, protected.surroundings, _CLUSTER)
+
+
 def _renamed(protected: Protected, name: str) -> Protected:
     protected.server.run("postgres", sql.SQL("ALTER DATABASE participant RENAME TO {}"), sql.Identifier(name))
     databases = protected.spec.databases
@@ -47,8 +54,9 @@ def test_odd_database_name(protected: Protected, silent_validator: WorkloadLog, 
     assert odd.server.value(name, "SELECT count(*) FROM participant.lapi_events") == 3000
 
 
+@pytest.mark.parametrize("streamed", [False, True], ids=["on the volume", "streamed"])
 def test_large_objects_extensions_many_schemas_and_empty_tables(
-    protected: Protected, silent_validator: WorkloadLog
+    protected: Protected, bucket: BackupBucket, silent_validator: WorkloadLog, streamed: bool
 ) -> None:
     with protected.server.owner("participant") as connection:
         connection.execute("CREATE EXTENSION pgcrypto")
@@ -62,7 +70,16 @@ def test_large_objects_extensions_many_schemas_and_empty_tables(
         connection.execute("CREATE TABLE part_1 PARTITION OF parts FOR VALUES FROM (0) TO (9)")
         connection.execute("INSERT INTO parts VALUES (1), (2)")
 
-    _round_trip(protected)
+        connection.execute("CREATE TABLE no_columns ()")
+        connection.execute("INSERT INTO no_columns DEFAULT VALUES")
+        connection.execute('CREATE TABLE "COPY x (a) FROM stdin;" (text text)')
+        connection.execute("""INSERT INTO "COPY x (a) FROM stdin;" VALUES (E'\\\\.\\n\\\\.'), (''), (NULL)""")
+        connection.execute("CREATE UNLOGGED TABLE unlogged AS SELECT generate_series(1, 5)")
+
+    if streamed:
+        _streamed_round_trip(protected.declared(bucket=bucket, volume=None))
+    else:
+        _round_trip(protected)
 
     server = protected.server
     assert (
@@ -70,7 +87,25 @@ def test_large_objects_extensions_many_schemas_and_empty_tables(
     )
     assert server.value("participant", 'SELECT count(*) FROM "s.29"."t "" 29"') == 29
     assert server.value("participant", "SELECT count(*) FROM parts") == 2
+    assert server.value("participant", 'SELECT count(*) FROM "COPY x (a) FROM stdin;"') == 3
+    assert server.value("participant", "SELECT count(*) FROM no_columns") == 1
+    assert server.value("participant", "SELECT count(*) FROM unlogged") == 5
     assert server.value("participant", "SELECT 1 FROM pg_extension WHERE extname = 'pgcrypto'") == 1
+
+
+def test_databases_without_rows(protected: Protected, silent_validator: WorkloadLog) -> None:
+    for name in ("cantonnet_validator", "participant"):
+        with protected.server.owner(name) as connection:
+            tables = connection.execute(
+                "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN "
+                "('validator', 'participant')"
+            ).fetchall()
+            for (table,) in tables:
+                connection.execute(f"DELETE FROM {table}".encode())  # noqa: S608
+
+    _round_trip(protected)
+
+    assert protected.server.value("participant", "SELECT count(*) FROM participant.lapi_events") == 0
 
 
 def _described(protected: Protected, name: str) -> list[Any]:
