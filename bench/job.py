@@ -3,23 +3,39 @@
 import sys
 from pathlib import Path
 
-from bench.canton_server import secrets_of
 from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.encryption import AgeIdentities
+from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.adapters.volume_store import VolumeStore
+from catalyx_dr.model.record import Record, RecordKind
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.loading import load_all, prove_order, targets_of
 from catalyx_dr.operations.restore_source import BucketSource, RestoreSource, VolumeSource, check_set
 from catalyx_dr.operations.surroundings import Surroundings
-from tests.fixtures_validator import MemoryRecords
+
+
+class _NoHistory:
+    """Records that nobody reads: only what a pod loads too is loaded here."""
+
+    def save(self, record: Record) -> None:
+        pass
+
+    def find(self, kind: RecordKind, validator: str, identifier: str) -> Record | None:
+        return None
+
+    def list(self, validator: str | None = None, kind: RecordKind | None = None) -> list[Record]:
+        return []
+
+    def delete(self, record: Record) -> None:
+        pass
 
 
 def main(what: str, spec_file: str, folder_name: str) -> None:
     """Back up, or restore the newest set as far as the swap, from the volume or the bucket."""
     spec, folder = ValidatorSpec.model_validate_json(Path(spec_file).read_bytes()), Path(folder_name)
-    surroundings = Surroundings(MemoryRecords(), secrets_of(folder), folder / "volume", folder / "scratch")
+    surroundings = Surroundings(_NoHistory(), SecretFiles(folder / "secrets"), folder / "volume", folder / "scratch")
     if what == "backup":
         back_up(spec, surroundings)
     else:
