@@ -229,10 +229,8 @@ def test_limits_hold_for_the_programs_and_are_told(protected: Protected) -> None
     assert str(limits) == "niceness 7, disk priority idle, dump at most 64Ki a second, upload at most 1Mi a second"
     limited = protected.declared(limits=limits)
     with _job(limited) as job:
-        _wait_until(lambda: _children(job.pid, "pg_dump") or job.poll() is not None)
-        if job.poll() is not None:
-            print(job.communicate()[1].decode()[-3000:])
-        (program, *_) = _children(job.pid, "pg_dump")
+        _wait_until(lambda: _dumps(job.pid) or job.poll() is not None)
+        (program, *_) = _dumps(job.pid)
         assert os.getpriority(os.PRIO_PROCESS, program) == 7
         answer = subprocess.run(["ionice", "-p", str(program)], capture_output=True, text=True, check=True)
         assert answer.stdout.strip() == "idle"
