@@ -98,6 +98,11 @@ class _Run:
                 f"({self.spec.replaced_databases_keep}) was over, or the restore was in place; restore an older set"
             )
         moved = [place for place in places if place in back or place.is_there(place.rolled_back)]
+        if not moved and self.restored.status is RecordStatus.COMPLETED:
+            raise RefusedError(
+                f"nothing was touched: what restore {self.restored.identifier} put in place is not there any more; a "
+                "later recovery took its place: roll that one back, or restore a set"
+            )
         self._stop(bool(moved))
         self.progress.phase("swap the databases back", 40)
         exchange([self._exchange(place) for place in back], self.patience.unused)

@@ -77,6 +77,19 @@ def test_nothing_to_go_back_to_is_refused_before_anything_is_stopped(
     assert backed_up.server.value("participant", _COUNT) == 3000
 
 
+def test_restore_that_a_later_one_replaced_is_not_rolled_back(restored: Protected, workload_log: WorkloadLog) -> None:
+    restore(restored.spec, RestoreOrder("latest", "r2"), restored.surroundings, _CLUSTER, _PATIENCE)
+    workload_log.done.clear()
+
+    with pytest.raises(RefusedError, match="a later recovery took its place"):
+        roll_back(restored.spec, "r1", restored.surroundings, _CLUSTER, _PATIENCE)
+
+    assert workload_log.done == []
+    told = restored.surroundings.records.find(RecordKind.RESTORE, "validator-1", "r1")
+    assert told is not None
+    assert told.status is RecordStatus.COMPLETED
+
+
 def test_rollback_that_is_not_proven_is_not_completed(restored: Protected, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PlayedApi, "party", "somebody-validator-1::1220" + "cd" * 32)
 
