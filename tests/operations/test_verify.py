@@ -452,3 +452,20 @@ def test_pace_waits_for_what_was_read_too_fast() -> None:
 
     assert waits == [0.5, 2.0]
     assert pace.bytes == 250
+
+
+def test_set_that_was_streamed_to_the_bucket_alone_is_read_too(
+    protected_in_bucket: Protected, memory_cluster: MemoryCluster
+) -> None:
+    streamed = _verified(protected_in_bucket.declared(volume=None), memory_cluster)
+    newest, older = streamed.ids
+    streamed.run()
+    (capture, _) = streamed.sets.manifest(newest).databases
+    assert capture.object is not None
+    key = streamed.sets.key(newest, capture.object.path)
+    streamed.sets.store.put(key, streamed.sets.store.get(key)[:-1] + b"x")
+
+    (fault,) = streamed.faults()
+
+    assert fault.startswith(f"damaged: bucket {newest}: {capture.object.path} has changed")
+    assert [manifest.set_id for manifest in streamed.sets.published()] == [older]
