@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from lightkube import Client, codecs
@@ -72,7 +73,10 @@ def proving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proving]:
         api.apply(Secret(apiVersion="v1", kind="Secret", metadata=metadata, data={"url": url}), force=True)
         stack = LocalStack(tmp_path_factory.mktemp("stack"))
         stack.create()
-        stack.declare_for_validator(alerts={"webhook": {"name": "backup-alerts", "key": "url"}})
+        # What earlier stacks left in the bucket is locked there, and none of this one's business.
+        backup = stack.validator()["backup"]
+        backup["bucket"]["prefix"] = f"proofs-{uuid4().hex[:8]}/"
+        stack.declare_for_validator(alerts={"webhook": {"name": "backup-alerts", "key": "url"}}, backup=backup)
         stack.show("pulumi", "up", "--yes", "--skip-preview")
         yield Proving(stack, api, hook)
         api.delete(Secret, "backup-alerts", namespace=_NAMESPACE)
