@@ -9,6 +9,7 @@ import pytest
 
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.cli import in_cluster
+from catalyx_dr.cli.ending import ended_by_signal
 from catalyx_dr.model.errors import CatalyxDrError
 from catalyx_dr.model.record import RecordKind, RecordStatus
 from catalyx_dr.operations.progress import reporting
@@ -34,13 +35,14 @@ def test_end_from_outside_is_recorded_and_told(told: list[tuple[str, ...]], monk
 
     def run() -> None:
         with (
+            ended_by_signal(),
             in_cluster._scheduled(RecordKind.DRILL, spec, cluster) as given,
             reporting(RecordKind.DRILL, "20260301t060000z", spec.name, given.records, given.now) as progress,
         ):
             progress.phase("load participant", 55)
             os.kill(os.getpid(), signal.SIGTERM)
 
-    with pytest.raises(CatalyxDrError, match="its deadline is over"):
+    with pytest.raises(CatalyxDrError, match="its deadline has passed"):
         run()
 
     (record,) = surroundings.records.list()
