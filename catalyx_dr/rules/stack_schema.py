@@ -20,6 +20,7 @@ _FILLED = {
     "Drill": ("cron",),
     "BackupVolume": ("retention",),
     "BackupBucket": ("retention",),
+    "VolumeSnapshots": ("retention",),
     "Retention": ("keep",),
 }
 
@@ -79,6 +80,7 @@ def _describe_defaults(definitions: Schema) -> None:
         ("Verification", "cron"): "verification_cron",
         ("Drill", "cron"): "drill_cron",
         ("BackupVolume", "retention"): "volume_keep",
+        ("VolumeSnapshots", "retention"): "volume_keep",
         ("BackupBucket", "retention"): "bucket_keep",
         ("IdentityDumps", "retention"): "dump_keep",
     }
