@@ -22,13 +22,14 @@ PARTY_HINT = f"acme-{NAMESPACE}"
 INSTALL = f'"{sys.executable}" -m dev.platform up --validator {NAMESPACE}'
 
 
-@dataclass(frozen=True)
+@dataclass
 class Rescue:
-    """The validator, its stack, and a person who follows a page to the letter."""
+    """The validator, its stack, and a person who follows a page to the letter; `identity` opens the newest sets."""
 
     api: Client
     stack: LocalStack
     programs: Path
+    identity: Path
 
     @property
     def wallet(self) -> platform.Wallet:
@@ -88,6 +89,6 @@ def rescue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rescue]:
     try:
         with platform.client() as api:
             stack.show("pulumi", "up", "--yes", "--skip-preview")
-            yield Rescue(api, stack, programs)
+            yield Rescue(api, stack, programs, stack.identity_file)
     finally:
         platform.down(NAMESPACE)

@@ -1,9 +1,17 @@
 """Every runbook, followed to the letter on the local platform after the disaster that it is for."""
 
-import pytest
+from contextlib import closing
+from datetime import UTC, datetime
 
+import pytest
+from lightkube.resources.core_v1 import PersistentVolumeClaim
+
+from catalyx_dr.adapters.cluster import connect
+from catalyx_dr.adapters.records import ClusterRecords
+from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from dev import platform
-from tests.runbooks.conftest import NAMESPACE, Rescue
+from dev.cluster import kubeconfig_path
+from tests.runbooks.conftest import NAMESPACE, VALIDATOR, Rescue, run_id
 from tests.runbooks.page import FOLDER, Page
 
 on_the_platform = pytest.mark.cluster
@@ -21,6 +29,50 @@ def test_database_lost(rescue: Rescue) -> None:
     assert "nothing wrong found" in told
 
 
+@on_the_platform
+def test_volume_lost(rescue: Rescue) -> None:
+    before = rescue.capture()
+    rescue.api.delete(PersistentVolumeClaim, f"{VALIDATOR}-backups", namespace=NAMESPACE)
+
+    told = rescue.follow("volume-lost", AGE_IDENTITY=str(rescue.identity), **_DATABASE)
+
+    assert rescue.wallet.balance() == before
+    assert "in volume and bucket" in " ".join(told.split())
+
+
+@on_the_platform
+def test_keys_compromised(rescue: Rescue) -> None:
+    file = rescue.stack.folder / f"age-identity-{run_id()}.txt"
+    told = rescue.follow("keys-compromised", INDEX="0", NEW_IDENTITY=str(file))
+    rescue.identity = file
+    assert "is encrypted to the new recipient alone" in told
+
+
+@on_the_platform
+def test_identifier_burnt(rescue: Rescue) -> None:
+    before = rescue.capture()
+    burnt = Record(
+        kind=RecordKind.IDENTITY_IMPORT,
+        identifier=f"import-{run_id()}",
+        validator=VALIDATOR,
+        status=RecordStatus.FAILED,
+        phase="wait until the validator is ready",
+        started=datetime.now(UTC),
+        finished=datetime.now(UTC),
+        message="after 900 s the validator is not ready",
+        details={"identifierUsed": True, "newParticipantIdentifier": "orchid-burnt"},
+    )
+    with closing(connect(NAMESPACE, str(kubeconfig_path()))) as cluster:
+        ClusterRecords(cluster).save(burnt)
+    platform.wreck(rescue.api, NAMESPACE)
+
+    told = rescue.follow("identifier-burnt", NEW_IDENTIFIER=f"orchid-{run_id()}")
+
+    assert "identifier-burnt" in told
+    assert rescue.wallet.balance() == before
+
+
+_DATABASE = {"DATABASE_SET": "postgres", "DATABASE_CLAIM": "pg-data-postgres-0"}
 _PAGES = sorted(path.stem for path in FOLDER.glob("*.md"))
 
 
