@@ -26,6 +26,11 @@ def files_of(root: Path, below: str) -> list[Path]:
     return sorted(path for path in (root / below).rglob("*") if path.is_file())
 
 
+def bytes_below(folder: Path) -> int:
+    """Bytes of every file that is there at this moment; raises OSError when one goes meanwhile."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def archive_path(root: Path, below: str) -> Path:
     """Where a dump is that was streamed as one archive in pg_dump's custom format."""
     return root / f"{below}{ARCHIVE_SUFFIX}"

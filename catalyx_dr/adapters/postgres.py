@@ -161,6 +161,11 @@ def database_sizes(connection: Connection) -> dict[str, int]:
     return {name: int(size) for name, size in connection.execute(query).fetchall()}
 
 
+def size_of(connection: Connection, name: str) -> int:
+    """Size of any database on the server's disk, in bytes; 0 while there is none."""
+    return int(fetch_value(connection, "SELECT pg_database_size(oid) FROM pg_database WHERE datname = %s", name) or 0)
+
+
 def exists(connection: Connection, name: str) -> bool:
     """Tell whether the server has a database of this name."""
     return fetch_value(connection, "SELECT 1 FROM pg_database WHERE datname = %s", name) is not None

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from catalyx_dr.cli.words import one_line, short_kind, size, utc
 from catalyx_dr.model.duration import format_age, format_duration
-from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.model.record import EXPECTED_BYTES, Record, RecordKind, RecordStatus
 from catalyx_dr.rules.schedule_facts import ScheduleFacts
 from catalyx_dr.rules.validator_status import (
     FailureStatus,
@@ -87,7 +87,8 @@ def _running(running: RunningStatus) -> _Line:
     record = running.record
     told = [f"{_named(record)}: {record.percent} % {record.phase}", f"{format_age(running.so_far)} so far"]
     if record.bytes:
-        told.append(size(record.bytes))
+        expected = record.details.get(EXPECTED_BYTES)
+        told.append(size(record.bytes) + (f" of about {size(expected)}" if isinstance(expected, int) else ""))
     if running.overdue:
         told.append("beyond its deadline: it was ended without a word")
     elif running.expected_end is not None:

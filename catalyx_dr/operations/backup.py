@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from catalyx_dr import __version__
+from catalyx_dr.adapters import dump_files
 from catalyx_dr.adapters.backup_claims import BackupClaim
 from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.bucket_store import BucketStore
@@ -127,10 +128,12 @@ class _Run:
         if self.volume is None:
             return []
         databases = sum(source.bytes for source in sources)
-        earlier = self.volume.published()
-        expected = expected_set_bytes(databases, earlier[0] if earlier else None)
-        measured = Measured(databases, self.volume.free_bytes(), expected)
+        measured = Measured(databases, self.volume.free_bytes(), self._expected_bytes(self.volume, sources))
         return make_room(self.spec, self.backup, self.claim, self.volume, measured, self.progress)
+
+    def _expected_bytes(self, volume: VolumeStore, sources: list[Source]) -> int:
+        earlier = volume.published()
+        return expected_set_bytes(sum(source.bytes for source in sources), earlier[0] if earlier else None)
 
     def _through_volume(self, volume: VolumeStore, bucket: BucketSets | None, sources: list[Source]) -> Manifest:
         """Dump to the volume; prove and send to the bucket what is finished while the rest is dumped."""
@@ -140,7 +143,9 @@ class _Run:
             # Last in, first out: an export ends when its proof is given up.
             for close in (*(one.close for one in exports.values()), *(one.close for one in proofs.values())):
                 background.callback(close)
-            dumps = [self._dump(source, folder, proofs[source.role]) for source in sources]
+            expected = self._expected_bytes(volume, sources)
+            with self.progress.measuring(lambda: dump_files.bytes_below(folder), expected, until=50):
+                dumps = [self._dump(source, folder, proofs[source.role]) for source in sources]
             self.progress.phase("decode and hash", 50)
             app, participant = (_proven(dumped, proofs[dumped.source.role]) for dumped in dumps)
             manifest = self._manifest(app, participant, dumps[-1].observed)

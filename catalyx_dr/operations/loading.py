@@ -58,6 +58,11 @@ class LoadTarget:
         with self.server.maintenance() as connection:
             return postgres.exists(connection, self.database.name)
 
+    def loaded_bytes(self) -> int:
+        """Size of what is loaded so far, in bytes."""
+        with self.server.maintenance() as connection:
+            return postgres.size_of(connection, self.loading)
+
     def discard(self) -> None:
         """Drop what was loaded; what is in place is another database by then."""
         with self.server.maintenance() as connection:

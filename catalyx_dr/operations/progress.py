@@ -1,16 +1,19 @@
 """How every operation reports: one line a phase on the log, the same in its record."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from threading import Event, Lock, Thread
 
 from pydantic import JsonValue
 
 from catalyx_dr.adapters.records import RecordStore
 from catalyx_dr.model.environment_spec import VerdictOverride
 from catalyx_dr.model.errors import CatalyxDrError
-from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.model.record import EXPECTED_BYTES, Record, RecordKind, RecordStatus
 from catalyx_dr.rules.verdict import Verdict
+
+_LOOK_EVERY_SECONDS = 5.0
 
 
 class Progress:
@@ -20,11 +23,37 @@ class Progress:
         self.record = record
         self._store = store
         self._now = now
+        self._keeping = Lock()
 
     def phase(self, name: str, percent: int) -> None:
         """Enter a phase; `percent` of the whole is done before it."""
         self._keep(phase=name, percent=percent)
         print(f"{self._label}: {percent:3d} % {name}", flush=True)  # noqa: T201 - the job's log is its voice
+
+    @contextmanager
+    def measuring(self, done: Callable[[], int], expected: int, until: int) -> Iterator[None]:
+        """Keep the bytes that are done, and the share of the way to `until` percent, while the body runs.
+
+        `done` counts bytes, and a look that fails is left out; `expected` bytes are a guess, so the share ends at one.
+        """
+        begin, ended = self.record.percent, Event()
+
+        def look() -> None:
+            while not ended.wait(_LOOK_EVERY_SECONDS):
+                with suppress(CatalyxDrError, OSError):
+                    count = done()
+                    share = min(count / max(expected, 1), 1)
+                    percent = begin + int((until - begin) * share)
+                    self._keep(bytes=count, percent=max(percent, self.record.percent))
+
+        self.remember(**{EXPECTED_BYTES: expected})
+        looking = Thread(target=look, name="progress", daemon=True)
+        looking.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            looking.join()
 
     def note(self, message: str) -> None:
         """Say something that is no phase."""
@@ -67,7 +96,7 @@ class Progress:
 
     def fail(self, message: str) -> None:
         """End the run as failed, in the phase it was in."""
-        self._keep(status=RecordStatus.FAILED, finished=self._now(), message=message)
+        self._keep(status=RecordStatus.FAILED, finished=self._now(), message=message, bytes=0)
         self.note(f"failed in phase {self.record.phase!r}: {message}")
 
     @property
@@ -75,8 +104,9 @@ class Progress:
         return f"{self.record.kind} {self.record.validator}/{self.record.identifier}"
 
     def _keep(self, **changes: object) -> None:
-        self.record = self.record.model_copy(update=changes)
-        self._store.save(self.record)
+        with self._keeping:
+            self.record = self.record.model_copy(update=changes)
+            self._store.save(self.record)
 
 
 @contextmanager
