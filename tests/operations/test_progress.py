@@ -63,13 +63,13 @@ def test_share_ends_at_one_when_the_guess_was_low() -> None:
 
 
 def test_look_that_fails_is_left_out() -> None:
-    records, answers = Watched(), iter([FileNotFoundError(), UnreachableError("away"), 7])
+    records = Watched()
+    faults: list[Exception] = [FileNotFoundError(), UnreachableError("away")]
 
     def look() -> int:
-        answer = next(answers, 7)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        if faults:
+            raise faults.pop()
+        return 7
 
     with reporting(RecordKind.BACKUP_SET, "x", "acme", records, now) as progress:
         with started(progress).measuring(look, expected=0, until=60):
