@@ -11,7 +11,7 @@ from catalyx_dr.adapters.records import ClusterRecords
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from dev import platform
 from dev.cluster import kubeconfig_path
-from tests.runbooks.conftest import NAMESPACE, VALIDATOR, Rescue, run_id
+from tests.runbooks.conftest import INSTALL, NAMESPACE, VALIDATOR, Rescue, run_id
 from tests.runbooks.page import FOLDER, Page
 
 on_the_platform = pytest.mark.cluster
@@ -70,6 +70,31 @@ def test_identifier_burnt(rescue: Rescue) -> None:
 
     assert "identifier-burnt" in told
     assert rescue.wallet.balance() == before
+
+
+@on_the_platform
+def test_namespace_deleted(rescue: Rescue) -> None:
+    before = rescue.capture()
+    platform.delete_namespace(rescue.api, NAMESPACE)
+
+    told = rescue.follow("namespace-deleted", INSTALL=INSTALL, AGE_IDENTITY=str(rescue.identity))
+
+    assert rescue.wallet.balance() == before
+    assert "in volume and bucket" in " ".join(told.split())
+
+
+@on_the_platform
+def test_wrong_restore(rescue: Rescue) -> None:
+    rescue.capture()
+    rescue.wallet.tap("25.0")
+    wanted, request = rescue.wallet.balance(), f"wrong-{run_id()}"
+    rescue.stack.declare(restore={"validator": VALIDATOR, "set": "latest", "requestId": request})
+    rescue.stack.show("pulumi", "up", "--yes", "--skip-preview")
+    assert rescue.wallet.balance() < wanted
+
+    rescue.follow("wrong-restore", REQUEST=request)
+
+    assert rescue.wallet.balance() == wanted
 
 
 _DATABASE = {"DATABASE_SET": "postgres", "DATABASE_CLAIM": "pg-data-postgres-0"}
