@@ -22,7 +22,7 @@ _LOCK_WAIT = "5min"
 _FINISHED = re.compile(r"finished item (\d+) TABLE DATA ")
 _TABLE_DATA = re.compile(r"^(\d+); \d+ (\d+) TABLE DATA ", re.MULTILINE)
 # For a database that nobody uses yet: lost with the server's last moments, it would be loaded again. The memory is for
-# sorting while indexes are built; more than this gained nothing (docs/benchmarks.md).
+# sorting while indexes are built.
 _LOAD_SETTINGS = "-c synchronous_commit=off -c maintenance_work_mem=128MB -c max_parallel_maintenance_workers=1"
 
 
