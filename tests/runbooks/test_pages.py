@@ -84,6 +84,21 @@ def test_namespace_deleted(rescue: Rescue) -> None:
 
 
 @on_the_platform
+def test_cluster_lost(rescue: Rescue) -> None:
+    before = rescue.capture()
+    platform.delete_namespace(rescue.api, NAMESPACE)
+
+    rescue.follow(
+        "cluster-lost",
+        INSTALL=INSTALL,
+        AGE_IDENTITY=str(rescue.identity),
+        NEW_CLUSTER=str(kubeconfig_path()),
+    )
+
+    assert rescue.wallet.balance() == before
+
+
+@on_the_platform
 def test_wrong_restore(rescue: Rescue) -> None:
     rescue.capture()
     rescue.wallet.tap("25.0")
