@@ -483,6 +483,11 @@ class ValidatorSpec(Spec):
         return self
 
     @property
+    def recipients(self) -> tuple[str, ...]:
+        """Age recipients of everything that leaves the cluster; none when nothing does."""
+        return self.encryption.recipients if self.encryption else ()
+
+    @property
     def object_prefix(self) -> str:
         """Key prefix of everything this validator has in its bucket, ending in a slash."""
         bucket = self.backup.bucket if self.backup else None

@@ -13,7 +13,6 @@ from catalyx_dr import __version__
 from catalyx_dr.adapters import dump_files, foreign_dumps
 from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.bucket_store import BucketStore
-from catalyx_dr.adapters.encryption import check_recipients
 from catalyx_dr.adapters.foreign_dumps import DumpContents, DumpHeader
 from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.adapters.postgres_client import PostgresClient, client_for
@@ -26,6 +25,7 @@ from catalyx_dr.model.validator_spec import DatabaseBackup, DatabaseRole, Valida
 from catalyx_dr.operations.backup_pruning import IN_BUCKET, ON_VOLUME
 from catalyx_dr.operations.export import export
 from catalyx_dr.operations.progress import Progress, reporting
+from catalyx_dr.operations.set_bucket import open_bucket
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.adoption import (
     check_identity,
@@ -80,7 +80,7 @@ class _Adoption:
 
     def go(self) -> Record:
         """Prove first, without a word in the history; then copy, publish and record."""
-        bucket = self._bucket()
+        bucket = open_bucket(self.spec, self.backup, self.surroundings)
         server = PostgresServer.reach(self.spec.databases.server, self.surroundings.secrets)
         client = client_for(server.version(), self.surroundings.scratch)
         with self._incoming(bucket) as sources:
@@ -98,18 +98,6 @@ class _Adoption:
         dated = record.model_copy(update={"started": manifest.started, "finished": manifest.completed})
         self.surroundings.records.save(dated)
         return dated
-
-    def _bucket(self) -> BucketSets | None:
-        if self.backup.bucket is None:
-            return None
-        check_recipients(self._recipients)
-        bucket = BucketSets(BucketStore.reach(self.backup.bucket, self.surroundings.secrets), self.spec.object_prefix)
-        bucket.store.check()
-        return bucket
-
-    @property
-    def _recipients(self) -> tuple[str, ...]:
-        return self.spec.encryption.recipients if self.spec.encryption else ()
 
     @contextmanager
     def _incoming(self, bucket: BucketSets | None) -> Iterator[dict[DatabaseRole, Path]]:
@@ -221,7 +209,7 @@ class _Adoption:
             folder, locations = self.work.folder(manifest.set_id), (ON_VOLUME,)
         if bucket is not None:
             progress.phase("export to the bucket", 75)
-            export(manifest, folder, bucket, self._recipients)
+            export(manifest, folder, bucket, self.spec.recipients)
             locations = (*locations, IN_BUCKET)
         offsets: dict[str, JsonValue] = {str(one.role): one.ledger_offset for one in manifest.databases}
         return progress.complete(

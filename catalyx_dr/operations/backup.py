@@ -10,9 +10,7 @@ from catalyx_dr import __version__
 from catalyx_dr.adapters import dump_files
 from catalyx_dr.adapters.backup_claims import BackupClaim
 from catalyx_dr.adapters.bucket_sets import BucketSets
-from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.dump_proof import DumpProof
-from catalyx_dr.adapters.encryption import check_recipients
 from catalyx_dr.adapters.priority import lower_priority
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.run_lease import Held
@@ -28,6 +26,7 @@ from catalyx_dr.operations.export import Export
 from catalyx_dr.operations.kept_databases import drop_outdated
 from catalyx_dr.operations.network import upgrade_facts
 from catalyx_dr.operations.progress import Progress, reporting
+from catalyx_dr.operations.set_bucket import open_bucket
 from catalyx_dr.operations.streaming import Streamed, stream
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.operations.volume_room import make_room
@@ -85,7 +84,7 @@ class _Run:
         """Go through all phases."""
         self.progress.phase("check", 2)
         self._lower_priority()
-        bucket = self._bucket()
+        bucket = open_bucket(self.spec, self.backup, self.surroundings)
         sources = [look_at(self.spec, role, self.surroundings) for role in DatabaseRole]
         self._clean(bucket)
         attention = self._make_room(sources)
@@ -104,18 +103,6 @@ class _Run:
             self.progress.note(f"limits: {said}")
         for fault in lower_priority(limits.niceness, limits.io_priority):
             self.progress.note(f"attention: {fault}")
-
-    def _bucket(self) -> BucketSets | None:
-        if self.backup.bucket is None:
-            return None
-        check_recipients(self._recipients)
-        bucket = BucketSets(BucketStore.reach(self.backup.bucket, self.surroundings.secrets), self.spec.object_prefix)
-        bucket.store.check()
-        return bucket
-
-    @property
-    def _recipients(self) -> tuple[str, ...]:
-        return self.spec.encryption.recipients if self.spec.encryption else ()
 
     def _clean(self, bucket: BucketSets | None) -> None:
         left = self.volume.clean() if self.volume else []
@@ -157,7 +144,9 @@ class _Run:
         return manifest
 
     def _export(self, bucket: BucketSets, folder: Path, proof: DumpProof, role: DatabaseRole) -> Export:
-        return Export(bucket, self.set_id, role, folder, proof, self._recipients, Pace(self.backup.limits.upload_rate))
+        return Export(
+            bucket, self.set_id, role, folder, proof, self.spec.recipients, Pace(self.backup.limits.upload_rate)
+        )
 
     def _dump(self, source: Source, folder: Path, proof: DumpProof) -> Dumped:
         self.progress.phase(f"dump {source.role}", _PERCENT[source.role])
@@ -179,7 +168,7 @@ class _Run:
             for source in sources:
                 self.progress.phase(f"stream {source.role} into the bucket", _PERCENT[source.role])
                 streamed.append(
-                    stream(source, bucket, self.set_id, self.backup, self._recipients, self.surroundings.now)
+                    stream(source, bucket, self.set_id, self.backup, self.spec.recipients, self.surroundings.now)
                 )
             app, participant = streamed
             manifest = self._manifest(app.capture, participant.capture, participant.observed)
@@ -206,7 +195,7 @@ class _Run:
     def _publish(self, bucket: BucketSets, manifest: Manifest) -> None:
         if self.held is not None:
             self.held.check()
-        bucket.publish(manifest.model_copy(update={"recipients": self._recipients}))
+        bucket.publish(manifest.model_copy(update={"recipients": self.spec.recipients}))
 
     @contextmanager
     def _abandoned_on_failure(self, bucket: BucketSets | None) -> Iterator[None]:

@@ -111,7 +111,7 @@ def checked_bucket(spec: ValidatorSpec, secrets: SecretFiles) -> BucketIdentitie
     """The same, after it answered and the recipients were found good; raises RefusedError or UnreachableError."""
     bucket = identities_in_bucket(spec, secrets)
     if bucket is not None:
-        check_recipients(spec.encryption.recipients if spec.encryption else ())
+        check_recipients(spec.recipients)
         bucket.store.check()
     return bucket
 

@@ -22,6 +22,7 @@ from catalyx_dr.model.validator_spec import CustomResourceTarget, DatabaseRole, 
 from catalyx_dr.operations.identity_proof import Proof, prove
 from catalyx_dr.operations.import_order import TO_RESOURCE, TO_WORKLOAD, FoundDump, ImportOrder, find_dump
 from catalyx_dr.operations.import_preflight import look, workloads_of
+from catalyx_dr.operations.patience import PATIENT, Patience
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.rebuilt_history import rebuild_dumps
 from catalyx_dr.operations.surroundings import Surroundings
@@ -32,7 +33,7 @@ from catalyx_dr.rules.identity_preflight import IMPORT_CHECKS, import_verdicts
 from catalyx_dr.rules.splice_chart import carries_import, import_changes
 from catalyx_dr.rules.verdict import Verdict, overridden, require
 
-__all__ = ["ImportOrder", "Patience", "import_identities", "preflight"]
+__all__ = ["ImportOrder", "import_identities", "preflight"]
 
 _DUMP, _PARTY, _FINGERPRINT, _REPLACED, _VALUES = "dump", "expectedParty", "fingerprint", "replaced", "values"
 _POLL_SECONDS = 1
@@ -41,23 +42,12 @@ _HOPELESS_RESTARTS = 5
 _ONCE = HttpPatience(timeout=5, attempts=1)
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How long an import waits for what it does not do itself; `person`: for values to be applied by hand."""
-
-    stopped: timedelta = timedelta(minutes=5)
-    unused: timedelta = timedelta(minutes=2)
-    ready: timedelta = timedelta(minutes=15)
-    answer: timedelta = timedelta(minutes=2)
-    person: timedelta = timedelta(hours=4)
-
-
 def import_identities(
     spec: ValidatorSpec,
     order: ImportOrder,
     surroundings: Surroundings,
     cluster: Cluster,
-    patience: Patience = Patience(),
+    patience: Patience = PATIENT,
 ) -> Record:
     """Re-onboard the validator's party.
 

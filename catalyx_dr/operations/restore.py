@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -22,6 +21,7 @@ from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.database_swap import replaced_names, swap_in
 from catalyx_dr.operations.kept_databases import drop_leftovers
 from catalyx_dr.operations.loading import LoadTarget, load_all, prove_order, targets_of
+from catalyx_dr.operations.patience import PATIENT, Patience
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.rebuilt_history import rebuild_sets
 from catalyx_dr.operations.restore_preflight import choose_set, look
@@ -49,22 +49,12 @@ class RestoreOrder:
     in_place: bool = False
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How long a restore waits for what it does not do itself."""
-
-    stopped: timedelta = timedelta(minutes=5)
-    unused: timedelta = timedelta(minutes=2)
-    ready: timedelta = timedelta(minutes=15)
-    answer: timedelta = timedelta(minutes=2)
-
-
 def restore(
     spec: ValidatorSpec,
     order: RestoreOrder,
     surroundings: Surroundings,
     cluster: Cluster,
-    patience: Patience = Patience(),
+    patience: Patience = PATIENT,
 ) -> Record:
     """Restore both databases of a set.
 

@@ -11,8 +11,9 @@ from catalyx_dr.model.errors import RefusedError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import Database, DatabaseRole, ValidatorSpec
 from catalyx_dr.operations.database_swap import Exchange, exchange
+from catalyx_dr.operations.patience import PATIENT, Patience
 from catalyx_dr.operations.progress import Progress, reporting
-from catalyx_dr.operations.restore import Patience, lock_folder
+from catalyx_dr.operations.restore import lock_folder
 from catalyx_dr.operations.restore_proof import prove_restored
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.database_names import (
@@ -26,7 +27,6 @@ from catalyx_dr.rules.database_names import (
 )
 
 ROLLED_BACK = "rolledBack"
-_PATIENCE = Patience()
 
 
 def roll_back(
@@ -34,7 +34,7 @@ def roll_back(
     request_id: str,
     surroundings: Surroundings,
     cluster: Cluster,
-    patience: Patience = _PATIENCE,
+    patience: Patience = PATIENT,
 ) -> Record:
     """Put the databases back that restore `request_id` replaced, and prove the validator; the restored ones are kept.
 

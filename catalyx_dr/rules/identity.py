@@ -64,7 +64,7 @@ def describe_dump(
         taken=taken,
         bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
-        recipients=spec.encryption.recipients if spec.encryption else (),
+        recipients=spec.recipients,
     )
 
 

@@ -16,8 +16,9 @@ from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.model.record import Record, RecordKind
 from catalyx_dr.model.validator_spec import ValidatorSpec, Workload
 from catalyx_dr.operations import restore as restore_module
+from catalyx_dr.operations.patience import Patience
 from catalyx_dr.operations.progress import Progress
-from catalyx_dr.operations.restore import Patience, RestoreOrder, restore
+from catalyx_dr.operations.restore import RestoreOrder, restore
 from catalyx_dr.operations.surroundings import Surroundings
 
 PATIENCE = Patience(*[timedelta(seconds=5)] * 4)

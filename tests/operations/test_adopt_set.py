@@ -21,7 +21,8 @@ from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.operations import restore as restore_module
 from catalyx_dr.operations.adopt_set import SetToAdopt, adopt_set
 from catalyx_dr.operations.backup import back_up
-from catalyx_dr.operations.restore import Patience, RestoreOrder, restore
+from catalyx_dr.operations.patience import Patience
+from catalyx_dr.operations.restore import RestoreOrder, restore
 from catalyx_dr.operations.restore_source import BucketSource
 from tests.fixtures_postgres import PARTICIPANT_ID, USER, ThrowawayServer
 from tests.fixtures_validator import Protected, WorkloadLog

@@ -29,7 +29,8 @@ from catalyx_dr.model.validator_spec import (
     Workload,
 )
 from catalyx_dr.operations.dump_identities import dump_identities
-from catalyx_dr.operations.import_identities import ImportOrder, Patience, import_identities
+from catalyx_dr.operations.import_identities import ImportOrder, import_identities
+from catalyx_dr.operations.patience import Patience
 from catalyx_dr.rules.splice_chart import IDENTIFIER_VARIABLE, carries_import, import_changes
 from tests.fixtures_identity import (
     FINGERPRINT,

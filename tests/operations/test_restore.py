@@ -18,7 +18,8 @@ from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import Encryption
 from catalyx_dr.operations import restore_preflight
 from catalyx_dr.operations.backup import back_up
-from catalyx_dr.operations.restore import Patience, RestoreOrder, preflight, restore
+from catalyx_dr.operations.patience import Patience
+from catalyx_dr.operations.restore import RestoreOrder, preflight, restore
 from catalyx_dr.rules.verdict import Outcome
 from tests.fixtures_restore import PlayedApi, answering_at, change
 from tests.fixtures_validator import Protected, WorkloadLog

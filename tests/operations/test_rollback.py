@@ -9,7 +9,8 @@ from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.model.errors import RefusedError, UnprovenError
 from catalyx_dr.model.record import RecordKind, RecordStatus
 from catalyx_dr.operations.backup import back_up
-from catalyx_dr.operations.restore import Patience, RestoreOrder, restore
+from catalyx_dr.operations.patience import Patience
+from catalyx_dr.operations.restore import RestoreOrder, restore
 from catalyx_dr.operations.rollback import roll_back
 from catalyx_dr.rules.database_names import is_aside
 from tests.fixtures_restore import PlayedApi
