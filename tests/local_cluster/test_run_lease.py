@@ -30,6 +30,7 @@ def namespace() -> Iterator[Cluster]:
         yield Cluster(client, name)
     finally:
         client.delete(Namespace, name)
+        client.close()
 
 
 def test_second_run_is_refused_until_the_first_has_ended(namespace: Cluster) -> None:
