@@ -131,6 +131,13 @@ def explained(action: str) -> Iterator[None]:
         yield
     except ApiError as error:
         raise _explain(action, error) from None
+    except httpx2.HTTPStatusError as error:
+        # Of a group that it has never heard of the API server says so in plain text.
+        if error.response.status_code == 404:
+            raise MissingError(f"could not {action}: the cluster does not know the kind") from None
+        raise UnreachableError(
+            f"could not {action}: the Kubernetes API answered {error.response.status_code}; check the cluster"
+        ) from None
     except httpx2.HTTPError as error:
         raise UnreachableError(
             f"could not {action}: the Kubernetes API did not answer ({type(error).__name__}); check the cluster"

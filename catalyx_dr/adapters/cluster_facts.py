@@ -14,7 +14,7 @@ from lightkube.resources.storage_v1 import StorageClass
 from catalyx_dr.adapters.cluster import FIELD_MANAGER, MANAGED_BY, Cluster, explained
 from catalyx_dr.adapters.volume_snapshots import VolumeSnapshot
 from catalyx_dr.model.environment_spec import EnvironmentSpec
-from catalyx_dr.model.errors import RefusedError
+from catalyx_dr.model.errors import MissingError, RefusedError
 from catalyx_dr.rules.policy.cluster_facts import ClusterFacts, named_secrets
 
 VeleroSchedule = create_namespaced_resource("velero.io", "v1", "Schedule", "schedules")
@@ -120,13 +120,11 @@ def _everywhere(cluster: Cluster, resource: Any) -> list[Any]:
 
 def _in(cluster: Cluster, resource: Any, namespace: str) -> list[Any]:
     """Objects of a namespace; none when the cluster does not know the kind."""
-    with explained(f"list {resource.__name__}"):
-        try:
+    try:
+        with explained(f"list {resource.__name__}"):
             return list(cluster.client.list(resource, namespace=namespace))
-        except ApiError as error:
-            if error.status.code == 404:
-                return []
-            raise
+    except MissingError:
+        return []
 
 
 def _name(found: Any) -> str:
