@@ -41,6 +41,8 @@ class Patience:
 
 
 PATIENT = Patience()
+# Where silence is an answer too.
+ONCE = Patience(timeout=5, attempts=1)
 
 
 def get(url: str, headers: Mapping[str, str] | None = None, patience: Patience = PATIENT) -> Answer:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import JsonValue
-
 from catalyx_dr import __version__
 from catalyx_dr.adapters import dump_files, foreign_dumps
 from catalyx_dr.adapters.bucket_sets import BucketSets
@@ -26,6 +24,7 @@ from catalyx_dr.operations.backup_pruning import IN_BUCKET, ON_VOLUME
 from catalyx_dr.operations.export import export
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.set_bucket import open_bucket
+from catalyx_dr.operations.set_details import set_details
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.adoption import (
     check_identity,
@@ -211,18 +210,12 @@ class _Adoption:
             progress.phase("export to the bucket", 75)
             export(manifest, folder, bucket, self.spec.recipients)
             locations = (*locations, IN_BUCKET)
-        offsets: dict[str, JsonValue] = {str(one.role): one.ledger_offset for one in manifest.databases}
         return progress.complete(
             f"adopted from {INCOMING}/{self.order.name}: decoded, in order, of {manifest.participant_id}; its files "
             "there can be removed",
             size=manifest.bytes,
             locations=locations,
-            details={
-                "participantId": manifest.participant_id,
-                "ledgerOffsets": offsets,
-                "recoveryPoint": manifest.started.isoformat(),
-                "adopted": f"{INCOMING}/{self.order.name}",
-            },
+            details={**set_details(manifest), "adopted": f"{INCOMING}/{self.order.name}"},
         )
 
 

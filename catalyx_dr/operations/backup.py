@@ -27,6 +27,7 @@ from catalyx_dr.operations.kept_databases import drop_outdated
 from catalyx_dr.operations.network import upgrade_facts
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.set_bucket import open_bucket
+from catalyx_dr.operations.set_details import set_details
 from catalyx_dr.operations.streaming import Streamed, stream
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.operations.volume_room import make_room
@@ -223,11 +224,7 @@ class _Run:
             "; ".join([text, *(f"attention: {fault}" for fault in faults)]),
             size=manifest.bytes,
             locations=locations,
-            details={
-                "participantId": manifest.participant_id,
-                "ledgerOffsets": {str(capture.role): capture.ledger_offset for capture in manifest.databases},
-                "recoveryPoint": manifest.started.isoformat(),
-            },
+            details=set_details(manifest),
         )
 
 

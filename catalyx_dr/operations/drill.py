@@ -27,6 +27,7 @@ from catalyx_dr.operations.loading import LoadTarget, load, prove_order
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.record_keeping import forget_old_runs
 from catalyx_dr.operations.restore_source import BucketSource, RestoreSource, VolumeSource, check_set
+from catalyx_dr.operations.set_details import set_details
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.database_names import owner_of
 from catalyx_dr.rules.recovery import choose
@@ -194,10 +195,8 @@ class _Run:
         seconds = int((self.surroundings.now() - begun).total_seconds())
         rows = sum(sum(capture.row_counts.values()) for capture in manifest.databases)
         details: dict[str, JsonValue] = {
+            **set_details(manifest),
             "recoverySeconds": seconds,
-            "recoveryPoint": manifest.started.isoformat(),
-            "participantId": manifest.participant_id,
-            "ledgerOffsets": {str(capture.role): capture.ledger_offset for capture in manifest.databases},
             "rows": rows,
         }
         return self.progress.complete(

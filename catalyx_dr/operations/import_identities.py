@@ -12,7 +12,7 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_res
 from catalyx_dr.adapters import validator_deployment, validator_resource, workloads
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.fresh_databases import replace_by_fresh
-from catalyx_dr.adapters.http_peer import Patience as HttpPatience
+from catalyx_dr.adapters.http_peer import ONCE
 from catalyx_dr.adapters.identity_secrets import replace_bootstrap_secret
 from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.adapters.validator_api import ValidatorClient
@@ -39,7 +39,6 @@ _DUMP, _PARTY, _FINGERPRINT, _REPLACED, _VALUES = "dump", "expectedParty", "fing
 _POLL_SECONDS = 1
 # The kubelet needs some five minutes for so many.
 _HOPELESS_RESTARTS = 5
-_ONCE = HttpPatience(timeout=5, attempts=1)
 
 
 def import_identities(
@@ -224,7 +223,7 @@ class _Run:
     def _values_are_applied(self) -> bool:
         target = self.spec.target
         if not isinstance(target, SpliceHelmTarget):
-            return ValidatorClient(self.spec.api.url, _ONCE).is_ready()
+            return ValidatorClient(self.spec.api.url, ONCE).is_ready()
         deployment = validator_deployment.read(self.cluster, target.validator_workload.name)
         return carries_import(deployment, self.order.new_identifier)
 
@@ -245,7 +244,7 @@ class _Run:
 
     def _is_up(self) -> bool:
         """Tell whether the validator is ready; raises UnprovenError when it only starts and ends, again and again."""
-        if ValidatorClient(self.spec.api.url, _ONCE).is_ready():
+        if ValidatorClient(self.spec.api.url, ONCE).is_ready():
             return True
         target = self.spec.target
         if isinstance(target, SpliceHelmTarget):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from catalyx_dr.adapters import access, validator_resource, workloads
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.fresh_databases import obstacles, participant_ids
-from catalyx_dr.adapters.http_peer import Patience
+from catalyx_dr.adapters.http_peer import ONCE
 from catalyx_dr.adapters.keycloak import machine_token, user_token
 from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.adapters.scan_api import ScanClient
@@ -32,8 +32,6 @@ from catalyx_dr.rules.identity_history import (
 )
 from catalyx_dr.rules.identity_preflight import ImportFacts, TargetFacts
 from catalyx_dr.rules.recovery_rights import recovery_rights
-
-_ONCE = Patience(timeout=5, attempts=1)
 
 
 def look(
@@ -66,7 +64,7 @@ def look(
         missing_workloads=tuple(str(one) for one in workloads_of(spec) if not workloads.exists(cluster, one)),
         database_obstacles=_obstacles(spec, surroundings.secrets),
         denied=access.denied(cluster, recovery_rights(spec)),
-        answers_now=ValidatorClient(spec.api.url, _ONCE).is_ready(),
+        answers_now=ValidatorClient(spec.api.url, ONCE).is_ready(),
         login_faults=_login_faults(spec, surroundings.secrets),
         onboarding_secret=surroundings.secrets.path(onboarding.name, onboarding.key).exists(),
     )
@@ -77,7 +75,7 @@ def _hosted_by(spec: ValidatorSpec, found: FoundDump) -> str | None:
     if not isinstance(spec.target, SpliceHelmTarget):
         return None
     try:
-        return ScanClient(spec.target.scan_url, _ONCE).participant_of(expected_party(found.dump.metadata))
+        return ScanClient(spec.target.scan_url, ONCE).participant_of(expected_party(found.dump.metadata))
     except UnreachableError:
         return None
 

@@ -1,12 +1,10 @@
 """What a validator's jobs ask of its network at Scan, which may be silent: that stops no backup and no restore."""
 
-from catalyx_dr.adapters.http_peer import Patience
+from catalyx_dr.adapters.http_peer import ONCE
 from catalyx_dr.adapters.scan_api import ScanClient
 from catalyx_dr.model.errors import UnreachableError
 from catalyx_dr.model.validator_spec import SpliceHelmTarget, ValidatorSpec
 from catalyx_dr.rules.restore_preflight import UpgradeFacts
-
-_ONCE = Patience(timeout=5, attempts=1)
 
 
 def upgrade_facts(spec: ValidatorSpec) -> UpgradeFacts | None:
@@ -14,6 +12,6 @@ def upgrade_facts(spec: ValidatorSpec) -> UpgradeFacts | None:
     if not isinstance(spec.target, SpliceHelmTarget):
         return None
     try:
-        return UpgradeFacts(ScanClient(spec.target.scan_url, _ONCE).synchronizer_serial())
+        return UpgradeFacts(ScanClient(spec.target.scan_url, ONCE).synchronizer_serial())
     except UnreachableError as error:
         return UpgradeFacts(fault=str(error))

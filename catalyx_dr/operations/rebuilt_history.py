@@ -7,6 +7,7 @@ from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
 from catalyx_dr.model.record import REBUILT, Record, RecordKind, RecordStatus
 from catalyx_dr.operations.restore_source import RestoreSource
+from catalyx_dr.operations.set_details import set_details
 from catalyx_dr.rules.identity import METADATA_DETAIL
 
 
@@ -50,12 +51,7 @@ def _of_set(manifest: Manifest, place: str) -> Record:
         bytes=manifest.bytes,
         locations=(place,),
         message=f"found in the {place}; its own record was lost",
-        details={
-            "participantId": manifest.participant_id,
-            "ledgerOffsets": {str(capture.role): capture.ledger_offset for capture in manifest.databases},
-            "recoveryPoint": manifest.started.isoformat(),
-            REBUILT: True,
-        },
+        details={**set_details(manifest), REBUILT: True},
     )
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from catalyx_dr.adapters import access, canton_database, postgres, workloads
 from catalyx_dr.adapters.cluster import Cluster
-from catalyx_dr.adapters.http_peer import Patience
+from catalyx_dr.adapters.http_peer import ONCE
 from catalyx_dr.adapters.postgres import PostgresServer, ServerVersion
 from catalyx_dr.adapters.postgres_client import client_for
 from catalyx_dr.adapters.records import RecordStore
@@ -29,8 +29,6 @@ from catalyx_dr.rules.restore_preflight import (
     SetFacts,
     SpaceFacts,
 )
-
-_ONCE = Patience(timeout=5, attempts=1)
 
 
 def choose_set(source: RestoreSource, selector: str, place: str) -> SetFacts:
@@ -85,7 +83,7 @@ def original_of(spec: ValidatorSpec, manifest: Manifest, records: RecordStore) -
     url = in_namespace(spec.api.url, spec.namespace, manifest.namespace)
     if url is not None:
         try:
-            user = ValidatorClient(url, _ONCE).validator_user()
+            user = ValidatorClient(url, ONCE).validator_user()
         except UnreachableError:
             user = None
         if user is not None and user.party_hint == spec.party_hint:

@@ -17,6 +17,7 @@ from catalyx_dr.model.snapshot_set import DatabaseState, SnapshotCapture, Snapsh
 from catalyx_dr.model.validator_spec import DatabaseBackup, DatabaseRole, ValidatorSpec, VolumeSnapshots
 from catalyx_dr.operations.backup_pruning import Destination, close_unfinished, prune_at
 from catalyx_dr.operations.progress import Progress, reporting
+from catalyx_dr.operations.set_details import set_details
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.snapshot_order import SnapshotStep, check_snapshot_order, snapshot_steps
 
@@ -193,10 +194,5 @@ class _Run:
             "; ".join([f"proven in snapshots: {names}", *(f"attention: {fault}" for fault in faults)]),
             size=manifest.bytes,
             locations=(IN_SNAPSHOTS,),
-            details={
-                "participantId": manifest.participant_id,
-                "ledgerOffsets": {str(state.role): state.ledger_offset for state in manifest.databases},
-                "recoveryPoint": manifest.started.isoformat(),
-                "snapshots": [one.name for one in manifest.snapshots],
-            },
+            details={**set_details(manifest), "snapshots": [one.name for one in manifest.snapshots]},
         )
