@@ -9,7 +9,7 @@ from typing import Protocol
 from lightkube.core.exceptions import ApiError
 from lightkube.resources.core_v1 import PersistentVolumeClaim
 
-from catalyx_dr.adapters.cluster import FIELD_MANAGER, MANAGED_BY, Cluster, explained
+from catalyx_dr.adapters.cluster import FIELD_MANAGER, MANAGED_BY, Cluster, explained, if_there
 from catalyx_dr.adapters.waiting import came_true
 from catalyx_dr.model.errors import RefusedError, UnreachableError
 from catalyx_dr.model.quantity import Quantity
@@ -106,13 +106,10 @@ def _everywhere(cluster: Cluster) -> list[PersistentVolumeClaim]:
 
 def _one(cluster: Cluster, place: Place) -> PersistentVolumeClaim | None:
     namespace, name = place
-    with explained(f"read claim {namespace}/{name}"):
-        try:
-            return cluster.client.get(PersistentVolumeClaim, name, namespace=namespace)
-        except ApiError as error:
-            if error.status.code == 404:
-                return None
-            raise
+    return if_there(
+        f"read claim {namespace}/{name}",
+        lambda: cluster.client.get(PersistentVolumeClaim, name, namespace=namespace),
+    )
 
 
 def _place(claim: PersistentVolumeClaim) -> Place:

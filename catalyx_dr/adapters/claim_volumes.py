@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from lightkube.core.exceptions import ApiError
 from lightkube.models.core_v1 import PersistentVolumeClaimSpec, VolumeResourceRequirements
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import PersistentVolume, PersistentVolumeClaim
 
-from catalyx_dr.adapters.cluster import Cluster, explained, gone_is_fine
+from catalyx_dr.adapters.cluster import Cluster, explained, gone_is_fine, if_there
 from catalyx_dr.adapters.waiting import came_true
 from catalyx_dr.model.errors import RefusedError, UnreachableError
 from catalyx_dr.model.spec import Spec
@@ -96,13 +95,10 @@ class ClaimVolumes:
         return claim is not None and claim.status is not None and claim.status.phase == "Bound"
 
     def _claim(self, name: str) -> PersistentVolumeClaim | None:
-        with explained(f"read claim {self.cluster.namespace}/{name}"):
-            try:
-                return self.cluster.client.get(PersistentVolumeClaim, name, namespace=self.cluster.namespace)
-            except ApiError as error:
-                if error.status.code == 404:
-                    return None
-                raise
+        return if_there(
+            f"read claim {self.cluster.namespace}/{name}",
+            lambda: self.cluster.client.get(PersistentVolumeClaim, name, namespace=self.cluster.namespace),
+        )
 
     def _volume(self, name: str) -> PersistentVolume:
         with explained(f"read volume {name}"):

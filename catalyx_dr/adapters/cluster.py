@@ -2,9 +2,10 @@
 
 import os
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import httpx2
 import yaml
@@ -20,6 +21,7 @@ VALIDATOR_LABEL = "catalyx-dr/validator"
 RECORD_LABEL = "catalyx-dr/record"
 FIELD_MANAGER = "catalyx-dr"
 _TIMEOUT_SECONDS = 30.0
+_Found = TypeVar("_Found")
 
 
 def labels(validator: str, **more: str) -> dict[str, str]:
@@ -47,13 +49,10 @@ class Cluster:
 
     def config_map(self, name: str) -> Mapping[str, str] | None:
         """Data of a ConfigMap, or None when there is none."""
-        with explained(f"read ConfigMap {self.namespace}/{name}"):
-            try:
-                return self.client.get(ConfigMap, name, namespace=self.namespace).data or {}
-            except ApiError as error:
-                if error.status.code == 404:
-                    return None
-                raise
+        return if_there(
+            f"read ConfigMap {self.namespace}/{name}",
+            lambda: self.client.get(ConfigMap, name, namespace=self.namespace).data or {},
+        )
 
     def config_maps(self, selector: Mapping[str, str]) -> dict[str, Mapping[str, str]]:
         """Data of every ConfigMap with these labels, by name."""
@@ -153,6 +152,15 @@ def _explain(action: str, error: ApiError) -> CatalyxDrError:
     if code >= 500 or code == 429:
         return UnreachableError(f"could not {action}: the Kubernetes API answered {code}: {message}")
     return RefusedError(f"could not {action}: {message}")
+
+
+def if_there(action: str, ask: Callable[[], _Found]) -> _Found | None:
+    """What `ask` finds; None when there is no such object, or the cluster does not know its kind."""
+    try:
+        with explained(action):
+            return ask()
+    except MissingError:
+        return None
 
 
 @contextmanager

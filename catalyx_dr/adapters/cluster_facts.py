@@ -5,16 +5,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from lightkube.core.exceptions import ApiError
 from lightkube.generic_resource import create_namespaced_resource
 from lightkube.resources.apps_v1 import Deployment, StatefulSet
 from lightkube.resources.core_v1 import Secret
 from lightkube.resources.storage_v1 import StorageClass
 
-from catalyx_dr.adapters.cluster import FIELD_MANAGER, MANAGED_BY, Cluster, explained
+from catalyx_dr.adapters.cluster import FIELD_MANAGER, MANAGED_BY, Cluster, explained, if_there
 from catalyx_dr.adapters.volume_snapshots import VolumeSnapshot
 from catalyx_dr.model.environment_spec import EnvironmentSpec
-from catalyx_dr.model.errors import MissingError, RefusedError
+from catalyx_dr.model.errors import RefusedError
 from catalyx_dr.rules.policy.cluster_facts import ClusterFacts, named_secrets
 
 VeleroSchedule = create_namespaced_resource("velero.io", "v1", "Schedule", "schedules")
@@ -58,13 +57,10 @@ def _secrets(cluster: Cluster, spec: EnvironmentSpec) -> Mapping[str, Mapping[st
 
 
 def _keys(cluster: Cluster, namespace: str, name: str) -> frozenset[str] | None:
-    with explained(f"read the keys of Secret {namespace}/{name}"):
-        try:
-            return frozenset(cluster.client.get(Secret, name, namespace=namespace).data or {})
-        except ApiError as error:
-            if error.status.code == 404:
-                return None
-            raise
+    return if_there(
+        f"read the keys of Secret {namespace}/{name}",
+        lambda: frozenset(cluster.client.get(Secret, name, namespace=namespace).data or {}),
+    )
 
 
 def _storage_classes(cluster: Cluster) -> Mapping[str, bool]:
@@ -120,11 +116,7 @@ def _everywhere(cluster: Cluster, resource: Any) -> list[Any]:
 
 def _in(cluster: Cluster, resource: Any, namespace: str) -> list[Any]:
     """Objects of a namespace; none when the cluster does not know the kind."""
-    try:
-        with explained(f"list {resource.__name__}"):
-            return list(cluster.client.list(resource, namespace=namespace))
-    except MissingError:
-        return []
+    return if_there(f"list {resource.__name__}", lambda: list(cluster.client.list(resource, namespace=namespace))) or []
 
 
 def _name(found: Any) -> str:

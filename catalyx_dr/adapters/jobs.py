@@ -14,7 +14,7 @@ from lightkube.resources.batch_v1 import CronJob, Job
 from lightkube.resources.core_v1 import Pod
 from lightkube.types import CascadeType
 
-from catalyx_dr.adapters.cluster import FIELD_MANAGER, MANAGED_BY, Cluster, explained, gone_is_fine
+from catalyx_dr.adapters.cluster import FIELD_MANAGER, MANAGED_BY, Cluster, explained, gone_is_fine, if_there
 from catalyx_dr.adapters.waiting import came_true
 from catalyx_dr.model.errors import UnreachableError
 
@@ -84,13 +84,11 @@ def cron_jobs(cluster: Cluster) -> list[str]:
 
 def state(cluster: Cluster, name: str) -> JobState:
     """Where the Job stands now."""
-    with explained(f"read Job {cluster.namespace}/{name}"):
-        try:
-            job = cluster.client.get(Job, name, namespace=cluster.namespace)
-        except ApiError as error:
-            if error.status.code == 404:
-                return JobState.ABSENT
-            raise
+    job = if_there(
+        f"read Job {cluster.namespace}/{name}", lambda: cluster.client.get(Job, name, namespace=cluster.namespace)
+    )
+    if job is None:
+        return JobState.ABSENT
     conditions = (job.status.conditions if job.status else None) or []
     true = {condition.type for condition in conditions if condition.status == "True"}
     if "Complete" in true:

@@ -13,7 +13,7 @@ from lightkube.models.coordination_v1 import LeaseSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.coordination_v1 import Lease
 
-from catalyx_dr.adapters.cluster import Cluster, explained, labels
+from catalyx_dr.adapters.cluster import Cluster, explained, if_there, labels
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError
 
 # A run that is killed leaves its lease; after this the next may begin.
@@ -101,13 +101,10 @@ class _ClusterLease:
         self._renewing.join()
 
     def _find(self) -> Lease | None:
-        with explained(f"read Lease {self._cluster.namespace}/{self._name}"):
-            try:
-                return self._cluster.client.get(Lease, self._name, namespace=self._cluster.namespace)
-            except ApiError as error:
-                if error.status.code == 404:
-                    return None
-                raise
+        return if_there(
+            f"read Lease {self._cluster.namespace}/{self._name}",
+            lambda: self._cluster.client.get(Lease, self._name, namespace=self._cluster.namespace),
+        )
 
     def _check_free(self, found: Lease) -> None:
         spec = found.spec or LeaseSpec()

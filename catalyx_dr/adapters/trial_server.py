@@ -5,11 +5,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from lightkube.core.exceptions import ApiError
 from lightkube.resources.apps_v1 import StatefulSet
 from lightkube.resources.core_v1 import Pod
 
-from catalyx_dr.adapters.cluster import Cluster, explained, gone_is_fine, labels
+from catalyx_dr.adapters.cluster import Cluster, explained, gone_is_fine, if_there, labels
 from catalyx_dr.adapters.waiting import came_true
 from catalyx_dr.model.errors import RefusedError, UnreachableError
 from catalyx_dr.model.snapshot_set import SnapshotCapture
@@ -111,14 +110,10 @@ def _pod(cluster: Cluster, name: str) -> Pod:
 
 
 def _is_gone(cluster: Cluster, name: str) -> bool:
-    with explained(f"read pod {cluster.namespace}/{name}"):
-        try:
-            cluster.client.get(Pod, name, namespace=cluster.namespace)
-        except ApiError as error:
-            if error.status.code == 404:
-                return True
-            raise
-        return False
+    found = if_there(
+        f"read pod {cluster.namespace}/{name}", lambda: cluster.client.get(Pod, name, namespace=cluster.namespace)
+    )
+    return found is None
 
 
 def _is_ready(pod: Pod) -> bool:

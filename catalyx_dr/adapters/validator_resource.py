@@ -1,24 +1,16 @@
 """The vendor's resource of a validator: read and patched under the group and kind that the stack gives."""
 
-from lightkube.core.exceptions import ApiError
 from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
 from lightkube.types import PatchType
 from pydantic import JsonValue
 
-from catalyx_dr.adapters.cluster import Cluster, explained
+from catalyx_dr.adapters.cluster import Cluster, explained, if_there
 from catalyx_dr.model.validator_spec import CustomResourceTarget
 
 
 def exists(cluster: Cluster, target: CustomResourceTarget) -> bool:
     """Tell whether the resource is there; a kind that the cluster does not know has none."""
-    try:
-        _get(cluster, target)
-    except ApiError as error:
-        if error.status.code == 404:
-            return False
-        with explained(_title(cluster, target, "read")):
-            raise
-    return True
+    return if_there(_title(cluster, target, "read"), lambda: _get(cluster, target)) is not None
 
 
 def patch(cluster: Cluster, target: CustomResourceTarget, spec: JsonValue) -> None:

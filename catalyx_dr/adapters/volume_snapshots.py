@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from lightkube.core.exceptions import ApiError
 from lightkube.generic_resource import create_namespaced_resource
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import PersistentVolumeClaim
 from lightkube.types import PatchType
 from pydantic import ValidationError
 
-from catalyx_dr.adapters.cluster import Cluster, explained, gone_is_fine, labels
+from catalyx_dr.adapters.cluster import Cluster, explained, gone_is_fine, if_there, labels
 from catalyx_dr.adapters.waiting import came_true
 from catalyx_dr.model.errors import MissingError, RefusedError, UnreachableError
 from catalyx_dr.model.quantity import Quantity
@@ -127,14 +126,11 @@ class ClusterSnapshots:
     def found(self) -> list[FoundSnapshot]:
         """List those with our labels."""
         ours: dict[str, Any] = {**labels(self.validator)}
-        with explained(f"list VolumeSnapshots in {self.cluster.namespace}"):
-            try:
-                listed = list(self.cluster.client.list(VolumeSnapshot, namespace=self.cluster.namespace, labels=ours))
-            except ApiError as error:
-                if error.status.code == 404:
-                    return []
-                raise
-        return [_read(one) for one in listed if not (one.metadata and one.metadata.deletionTimestamp)]
+        listed = if_there(
+            f"list VolumeSnapshots in {self.cluster.namespace}",
+            lambda: list(self.cluster.client.list(VolumeSnapshot, namespace=self.cluster.namespace, labels=ours)),
+        )
+        return [_read(one) for one in listed or () if not (one.metadata and one.metadata.deletionTimestamp)]
 
     def delete(self, name: str) -> None:
         """Delete one."""
