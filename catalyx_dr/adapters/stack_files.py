@@ -87,12 +87,36 @@ class StackProject:
 def read_yaml(text: str, name: str) -> Any:
     """Read YAML as the engine does: `yes` is a text, a key written twice is refused; raises SpecError."""
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader with other scalars
+        document = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader with other scalars
+        _check_ends(document, ())
     except yaml.MarkedYAMLError as error:
         place = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise SpecError(f"{name}: {place}{error.problem or 'is no YAML'}") from None
+        raise SpecError(f"{name}: {place}{error.problem or 'is no YAML'}{_way_out(error)}") from None
+    except yaml.reader.ReaderError as error:
+        raise SpecError(f"{name}: character #x{error.character:04x} cannot be in YAML; remove it") from None
+    except RecursionError:
+        raise SpecError(f"{name}: its blocks are nested too deep, or one holds itself; write them out") from None
     except (yaml.YAMLError, ValueError):
-        raise SpecError(f"{name}: is no YAML") from None
+        raise SpecError(f"{name}: holds a number that is too long; quote it if it is a text") from None
+    return document
+
+
+def _check_ends(value: Any, around: tuple[int, ...]) -> None:
+    """Raise RecursionError for a block that holds itself by an alias."""
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    if id(value) in around:
+        raise RecursionError
+    for one in inner:
+        _check_ends(one, (*around, id(value)))
+
+
+def _way_out(error: yaml.MarkedYAMLError) -> str:
+    problem = error.problem or ""
+    if error.context == "while scanning an alias" or "undefined alias" in problem:
+        return "; a text that begins with * needs quotes, for example cron: '*/5 * * * *'"
+    if "'\\t'" in problem:
+        return "; indent with blanks, not with tabs"
+    return ""
 
 
 def _mapping(document: Any, name: str) -> Mapping[str, Any]:

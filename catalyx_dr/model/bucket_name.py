@@ -10,6 +10,10 @@ def check_bucket_name(name: str) -> str:
     """Return `name` when S3 would make such a bucket; raise ValueError otherwise (S3 bucket naming rules)."""
     if ".." in name:
         raise ValueError(f"{name!r} is no bucket name: two dots stand together; write for example acme-backups")
+    if ".-" in name or "-." in name:
+        raise ValueError(
+            f"{name!r} is no bucket name: between dots it begins or ends with '-'; write for example acme-backups"
+        )
     if _is_address(name):
         raise ValueError(f"{name!r} is no bucket name: it reads as an IP address; write for example acme-backups")
     if name.startswith(_RESERVED_STARTS) or name.endswith(_RESERVED_ENDS):

@@ -9,6 +9,9 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonS
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 PATTERN = r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
 _GRAMMAR = re.compile(PATTERN)
+# Longer than S3 locks anything, and short enough to be added to any moment.
+_LONGEST = timedelta(days=36_500)
+_LONGEST_SHOWN = 20
 
 
 def parse_duration(text: str) -> timedelta:
@@ -17,9 +20,13 @@ def parse_duration(text: str) -> timedelta:
     if match is None or not text:
         raise ValueError(f"{text!r} is no length of time; write for example 4h, 90m, 30d or 1d12h")
     try:
-        return timedelta(**{_UNITS[part[-1]]: int(part[:-1]) for part in match.groups() if part})
-    except OverflowError:
-        raise ValueError(f"{text!r} is longer than time itself; write for example 30d") from None
+        length = timedelta(**{_UNITS[part[-1]]: int(part[:-1]) for part in match.groups() if part})
+    except (OverflowError, ValueError):
+        length = timedelta.max
+    if length > _LONGEST:
+        shown = text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."
+        raise ValueError(f"{shown!r} is longer than 100 years; write {_LONGEST.days}d or less, for example 30d")
+    return length
 
 
 def format_duration(length: timedelta) -> str:

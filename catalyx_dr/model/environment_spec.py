@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from catalyx_dr.model.selector import Selector, SetSelector
-from catalyx_dr.model.spec import Flag, KubernetesName, SecretKey, Spec, Text
+from catalyx_dr.model.spec import Flag, ImageReference, KubernetesName, SecretKey, Spec
 from catalyx_dr.model.validator_spec import ValidatorSpec
 
 FindingId = Annotated[str, StringConstraints(pattern=r"^DR[0-9]{3}$")]
@@ -25,7 +25,7 @@ class Environment(StrEnum):
 class AgentImage(Spec):
     """Image that scheduled jobs and recoveries run."""
 
-    image: Text
+    image: ImageReference
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
 
 
@@ -56,6 +56,14 @@ class RecoveryRequest(Spec):
     def _identity_for_bucket(self) -> Self:
         if self.source == "bucket" and self.age_identity is None:
             raise ValueError("ageIdentity is required to read from the bucket; name the Secret and key that hold it")
+        return self
+
+    @model_validator(mode="after")
+    def _one_reason_each(self) -> Self:
+        names = [override.verdict for override in self.overrides]
+        for place, name in enumerate(names):
+            if name in names[:place]:
+                raise ValueError(f"overrides[{place}].verdict is {name!r} once more; give one reason for each verdict")
         return self
 
 
@@ -110,16 +118,32 @@ class EnvironmentSpec(Spec):
     @model_validator(mode="after")
     def _names_fit(self) -> "EnvironmentSpec":
         names = [validator.name for validator in self.validators]
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if repeated:
-            raise ValueError(f"validators must have different names; repeated: {', '.join(repeated)}")
+        for place, name in enumerate(names):
+            if name in names[:place]:
+                first = names.index(name)
+                raise ValueError(
+                    f"validators[{place}].name: found {name!r}, the name of validators[{first}]; allowed: one that no "
+                    "other validator of the stack has"
+                )
         for field, request in (("restore", self.restore), ("identityImport", self.identity_import)):
             if request is not None and request.validator not in names:
-                raise ValueError(f"{field}.validator is {request.validator!r}; allowed: {', '.join(sorted(names))}")
+                raise ValueError(f"{field}.validator: found {request.validator!r}; allowed: {', '.join(sorted(names))}")
         for place, waiver in enumerate(self.waivers):
             if waiver.validator is not None and waiver.validator not in names:
                 raise ValueError(
-                    f"waivers[{place}].validator is {waiver.validator!r}; allowed: {', '.join(sorted(names))}"
+                    f"waivers[{place}].validator: found {waiver.validator!r}; allowed: {', '.join(sorted(names))}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _import_fits_its_target(self) -> "EnvironmentSpec":
+        request = self.identity_import
+        if request is not None and request.apply == "custom-resource":
+            kind = self.validator(request.validator).target.kind
+            if kind != "custom-resource":
+                raise ValueError(
+                    f"identityImport.apply: found 'custom-resource', but the target of {request.validator!r} is "
+                    f"{kind}; allowed: workload, print"
                 )
         return self
 

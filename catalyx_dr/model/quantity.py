@@ -16,7 +16,8 @@ _MULTIPLIERS: dict[str, int | Decimal] = {"": 1, **_BINARY, **_DECIMAL, **_FRACT
 # A number, and a unit or a decimal exponent; as the API server's own parser has it.
 _PATTERN = r"^\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3}|Ki|Mi|Gi|Ti|Pi|Ei|[kMGTPEmun])?$"
 _GRAMMAR = re.compile(_PATTERN)
-_LARGEST = 2**63 - 1
+# What Kubernetes can count.
+LARGEST = 2**63 - 1
 _LONGEST_EXACT = 10_000
 
 
@@ -42,8 +43,8 @@ class Quantity:
         digits, suffix = match[1], match[2] or ""
         exponent = suffix not in _MULTIPLIERS
         number = Decimal(digits + suffix) if exponent else Decimal(digits) * _MULTIPLIERS[suffix]
-        if number > _LARGEST:
-            raise ValueError(f"{text!r} is larger than any volume; Kubernetes counts up to {_LARGEST} bytes")
+        if number > LARGEST:
+            raise ValueError(f"{text!r} is larger than any volume; Kubernetes counts up to {LARGEST} bytes")
         if number != int(number):
             raise ValueError(f"{text!r} is not a whole number of bytes; use a smaller unit")
         return cls(int(number))
@@ -78,6 +79,8 @@ class Quantity:
         if isinstance(value, cls):
             return value
         if isinstance(value, int) and not isinstance(value, bool):
+            if value > LARGEST:
+                raise ValueError(f"{value} is larger than any volume; Kubernetes counts up to {LARGEST} bytes")
             return cls(value)
         if isinstance(value, str):
             return cls.parse(value)

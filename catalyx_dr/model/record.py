@@ -10,6 +10,9 @@ from catalyx_dr.model.spec import Spec
 # Detail of a record that was made from a manifest, because the run's own record was lost with its namespace.
 REBUILT = "rebuilt"
 
+# Detail of a restore or drill: id of the set that it reads.
+READ_SET = "set"
+
 # Detail of a running record: how many bytes its present phase is expected to handle.
 EXPECTED_BYTES = "expectedBytes"
 

@@ -8,11 +8,10 @@ from typing import Annotated
 from pydantic import AfterValidator, StringConstraints
 
 from catalyx_dr.model.capture_id import PATTERN as CAPTURE_ID_PATTERN
+from catalyx_dr.model.capture_id import check_capture_id
 
 LATEST = "latest"
 _BEFORE = re.compile(r"^latest before (\S+)$")
-
-Selector = Annotated[str, StringConstraints(pattern=rf"^latest$|{CAPTURE_ID_PATTERN}")]
 
 
 @dataclass(frozen=True)
@@ -30,13 +29,14 @@ class Selection:
             return cls(text)
         try:
             moment = datetime.fromisoformat(match[1])
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None:
+            zoned = moment.astimezone(UTC) if moment.tzinfo else None
+        except (ValueError, OverflowError):
+            zoned = None
+        if zoned is None:
             raise ValueError(
                 f"{match[1]!r} is no moment with a time zone; write for example latest before 2026-11-24T06:00:00Z"
             )
-        return cls(LATEST, moment.astimezone(UTC))
+        return cls(LATEST, zoned)
 
 
 def is_newest(text: str) -> bool:
@@ -45,10 +45,12 @@ def is_newest(text: str) -> bool:
 
 
 def _check(text: str) -> str:
-    Selection.parse(text)
+    if Selection.parse(text).named != LATEST:
+        check_capture_id(text)
     return text
 
 
+Selector = Annotated[str, StringConstraints(pattern=rf"^latest$|{CAPTURE_ID_PATTERN}"), AfterValidator(_check)]
 SetSelector = Annotated[
     str,
     StringConstraints(pattern=rf"^latest$|^latest before \S+$|{CAPTURE_ID_PATTERN}"),

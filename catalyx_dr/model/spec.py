@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Strict, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Strict, StringConstraints
 from pydantic.alias_generators import to_camel
 
 
@@ -24,19 +24,44 @@ def _refuse_lookalikes(value: object) -> object:
 WholeNumber = Annotated[int, BeforeValidator(_refuse_lookalikes)]
 Flag = Annotated[bool, Strict()]
 
-# RFC 1123 label, as Kubernetes wants for most names.
+
+def _check_data_key(key: str) -> str:
+    if key == "." or key.startswith(".."):
+        raise ValueError(f"{key!r} is no key of a Secret: it would lead out of its folder; write the key that is there")
+    return key
+
+
+# RFC 1123 label, as Kubernetes wants for namespaces, Services and workloads.
 KubernetesName = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)
 ]
+# RFC 1123 subdomain, as Kubernetes wants for Secrets, claims and classes.
+ObjectName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", max_length=253),
+]
 # A text that says something, on one line.
 Text = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$")]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+(/\S*)?$")]
 # Key of a Secret's or ConfigMap's data.
-DataKey = Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]
+DataKey = Annotated[
+    str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253), AfterValidator(_check_data_key)
+]
+LabelKey = Annotated[
+    str, StringConstraints(pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$")
+]
+LabelValue = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", max_length=63)]
+# Registry, path, tag and digest, as container engines read them.
+ImageReference = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+        r"(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$"
+    ),
+]
 
 
 class SecretKey(Spec):
     """One key of a Kubernetes Secret in the validator's namespace; never the value itself."""
 
-    name: KubernetesName
+    name: ObjectName
     key: DataKey

@@ -1,21 +1,67 @@
 """One validator as the stack file declares it and as the scheduled jobs read it."""
 
+import re
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
-from pydantic.alias_generators import to_camel
 
+from catalyx_dr.model.addresses import Endpoint, Host, Url
+from catalyx_dr.model.age_recipient import AgeRecipient
 from catalyx_dr.model.bucket_name import check_bucket_name
 from catalyx_dr.model.duration import Duration, PositiveDuration, format_duration
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.schedule import Schedule, check_cron, check_time_zone
-from catalyx_dr.model.spec import DataKey, Flag, KubernetesName, SecretKey, Spec, Text, Url, WholeNumber
+from catalyx_dr.model.spec import (
+    DataKey,
+    Flag,
+    ImageReference,
+    KubernetesName,
+    LabelKey,
+    LabelValue,
+    ObjectName,
+    SecretKey,
+    Spec,
+    Text,
+    WholeNumber,
+)
 
 # More captures than anybody keeps; it holds sizes below what Kubernetes can count.
 MOST_CAPTURES = 10_000
-SLOWEST_BYTES_PER_SECOND = 64 * 1024
+SLOWEST = Quantity(64 * 1024)
+SHORTEST_RUN = timedelta(minutes=1)
+
+
+def _check_rate(rate: Quantity) -> Quantity:
+    if rate < SLOWEST:
+        raise ValueError(f"{str(rate)!r} a second would never end; allowed: {SLOWEST} or more, for example 50Mi")
+    return rate
+
+
+def _check_room(room: Quantity) -> Quantity:
+    if not room.bytes:
+        raise ValueError(f"{str(room)!r} is no room at all; write for example 10Gi, or leave it out")
+    return room
+
+
+def _check_deadline(length: timedelta) -> timedelta:
+    if length < SHORTEST_RUN:
+        raise ValueError(
+            f"{format_duration(length)!r} leaves no time for a run; allowed: {format_duration(SHORTEST_RUN)} or more, "
+            "for example 4h"
+        )
+    return length
+
+
+def _check_prefix(prefix: str) -> str:
+    if {".", ".."} & set(prefix.split("/")):
+        raise ValueError(f"{prefix!r} is no key prefix: . and .. are no folders in a bucket; write backups/")
+    return prefix
+
+
+Rate = Annotated[Quantity, AfterValidator(_check_rate)]
+Room = Annotated[Quantity, AfterValidator(_check_room)]
 Cron = Annotated[str, AfterValidator(check_cron)]
 TimeZone = Annotated[str, AfterValidator(check_time_zone)]
 # Splice's own pattern (domain 1.5).
@@ -23,7 +69,9 @@ PartyHint = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_]+-[a-zA-Z0-9
 BucketName = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"), AfterValidator(check_bucket_name)
 ]
-DatabaseName = Annotated[str, StringConstraints(min_length=1, max_length=63)]
+# PostgreSQL takes any text of that length; one with blanks around it is a slip.
+DatabaseName = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$", min_length=1, max_length=63)]
+_AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 
 
 class DatabaseRole(StrEnum):
@@ -36,14 +84,14 @@ class DatabaseRole(StrEnum):
 class ServerVolume(Spec):
     """What a snapshot of a server is taken of: the claim of its data, and the StatefulSet that mounts it."""
 
-    claim: KubernetesName
+    claim: ObjectName
     stateful_set: KubernetesName
 
 
 class DatabaseServer(Spec):
     """A PostgreSQL server; the user owns the databases and has CREATEDB, never needs to be superuser."""
 
-    host: Text
+    host: Host
     port: WholeNumber = Field(default=5432, ge=1, le=65535)
     user: Text = "cnadmin"
     password: SecretKey = SecretKey(name="postgres-secrets", key="postgresPassword")
@@ -85,7 +133,7 @@ class Databases(Spec):
 class LedgerApiCredentials(Spec):
     """Secret with the machine-to-machine client of the validator's admin API (domain 1.6) and its key names."""
 
-    secret: KubernetesName = "splice-app-validator-ledger-api-auth"  # noqa: S105 - a name, not a secret
+    secret: ObjectName = "splice-app-validator-ledger-api-auth"  # noqa: S105 - a name, not a secret
     url_key: DataKey = "url"
     client_id_key: DataKey = "client-id"
     client_secret_key: DataKey = "client-secret"  # noqa: S105
@@ -96,10 +144,10 @@ class LedgerApiCredentials(Spec):
 class WalletLogin(Spec):
     """Wallet user whose login proves a recovery: Keycloak client and credentials, both in Secrets."""
 
-    client_secret: KubernetesName = "splice-app-wallet-ui-auth"  # noqa: S105
+    client_secret: ObjectName = "splice-app-wallet-ui-auth"  # noqa: S105
     url_key: DataKey = "url"
     client_id_key: DataKey = "client-id"
-    user_secret: KubernetesName = "wallet-user"  # noqa: S105
+    user_secret: ObjectName = "wallet-user"  # noqa: S105
     username_key: DataKey = "username"
     password_key: DataKey = "password"  # noqa: S105
 
@@ -127,7 +175,7 @@ class SpliceHelmTarget(Spec):
 
     kind: Literal["splice-helm"] = "splice-helm"
     validator_workload: Workload = Workload(name="validator-app")
-    bootstrap_secret: KubernetesName = "participant-bootstrap-dump"  # noqa: S105
+    bootstrap_secret: ObjectName = "participant-bootstrap-dump"  # noqa: S105
     scan_url: Url = Field(description="Scan (or first seed URL) that migrateValidatorParty reads contracts from")
 
 
@@ -138,7 +186,7 @@ class CustomResourceTarget(Spec):
     api_version: str = Field(pattern=r"^[a-z0-9.-]+/v[a-z0-9]+$")
     resource_kind: str = Field(pattern=r"^[A-Z][A-Za-z0-9]*$")
     name: KubernetesName
-    bootstrap_secret: KubernetesName = "participant-bootstrap-dump"  # noqa: S105
+    bootstrap_secret: ObjectName = "participant-bootstrap-dump"  # noqa: S105
     resource: str | None = Field(
         default=None,
         pattern=r"^[a-z][a-z0-9]*$",
@@ -184,7 +232,7 @@ class Retention(Spec):
 class BackupVolume(Spec):
     """The PersistentVolumeClaim that holds backup sets; sized by the vendor's formula, only ever grows."""
 
-    storage_class: KubernetesName
+    storage_class: ObjectName
     retention: Retention
     headroom_percent: WholeNumber = Field(default=20, ge=0, le=1000)
     limit: Quantity | None = Field(default=None, description="The volume never grows beyond this")
@@ -206,7 +254,7 @@ class ObjectLock(Spec):
 class BucketCredentials(Spec):
     """Secret with the store's access key; leave out where the service account itself has access."""
 
-    secret: KubernetesName
+    secret: ObjectName
     access_key_id_key: DataKey = "access-key-id"
     secret_access_key_key: DataKey = "secret-access-key"  # noqa: S105
 
@@ -215,7 +263,7 @@ class CaBundle(Spec):
     """Certificates (PEM) of the authorities that sign the store's; they take the place of the public ones."""
 
     kind: Literal["ConfigMap", "Secret"] = "ConfigMap"
-    name: KubernetesName
+    name: ObjectName
     key: DataKey = "ca.crt"
 
 
@@ -225,13 +273,12 @@ class BackupBucket(Spec):
     name: BucketName
     provider: Literal["aws", "s3-compatible", "existing"] = "aws"
     retention: Retention
-    prefix: str = Field(
+    prefix: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9._-]+/)*$"), AfterValidator(_check_prefix)] = Field(
         default="",
-        pattern=r"^([A-Za-z0-9._-]+/)*$",
         description="Ends in a slash; the validator's name follows",
     )
-    endpoint: str | None = Field(default=None, pattern=r"^https?://[^/]+$", description="Absent means AWS")
-    region: Text = "us-east-1"
+    endpoint: Endpoint | None = Field(default=None, description="Absent means AWS")
+    region: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")] = "us-east-1"
     credentials: BucketCredentials | None = None
     object_lock: ObjectLock | None = None
     kms_key: Text | None = None
@@ -241,6 +288,11 @@ class BackupBucket(Spec):
     )
     server_side_encryption: Literal["default", "sse-s3", "sse-kms"] = Field(
         default="default", description="What is asked for with each object; default: what the bucket does by itself"
+    )
+    outage_patience: PositiveDuration = Field(
+        default=timedelta(minutes=5),
+        description="How long an upload waits for a store that does not answer; then the run fails, and the next one "
+        "sends what is on the volume",
     )
 
     @model_validator(mode="after")
@@ -263,6 +315,8 @@ class BackupBucket(Spec):
             )
         if self.provider == "aws" and self.endpoint is not None:
             raise ValueError("endpoint is not allowed when provider is aws; use provider s3-compatible or existing")
+        if self.provider == "aws" and _AWS_REGION.fullmatch(self.region) is None:
+            raise ValueError(f"region is {self.region!r}; allowed with provider aws: a code such as eu-central-1")
         return self
 
 
@@ -272,7 +326,9 @@ class RunSchedule(Spec):
     cron: Cron
     time_zone: TimeZone = "Etc/UTC"
     suspend: Flag = False
-    deadline: PositiveDuration = Field(default=timedelta(hours=6), description="A run that takes longer is ended")
+    deadline: Annotated[PositiveDuration, AfterValidator(_check_deadline)] = Field(
+        default=timedelta(hours=6), description="A run that takes longer is ended"
+    )
 
     @property
     def schedule(self) -> Schedule:
@@ -301,20 +357,12 @@ class RunLimits(Spec):
 
     niceness: WholeNumber = Field(default=0, ge=0, le=19, description="Processor priority within the pod; 19 is least")
     io_priority: IoPriority = Field(default=IoPriority.NORMAL, description="Disk priority; idle waits for everybody")
-    dump_bytes_per_second: Quantity | None = Field(
+    dump_bytes_per_second: Rate | None = Field(
         default=None, description="Most that a dump reads from the database server in a second, such as 50Mi"
     )
-    upload_bytes_per_second: Quantity | None = Field(
+    upload_bytes_per_second: Rate | None = Field(
         default=None, description="Most that is sent to the bucket in a second"
     )
-
-    @model_validator(mode="after")
-    def _lets_something_through(self) -> "RunLimits":
-        for name in ("dump_bytes_per_second", "upload_bytes_per_second"):
-            limit = getattr(self, name)
-            if limit is not None and limit.bytes < SLOWEST_BYTES_PER_SECOND:
-                raise ValueError(f"{to_camel(name)} is {limit}; allowed: 64Ki or more, since less would never end")
-        return self
 
     @property
     def upload_rate(self) -> int | None:
@@ -335,7 +383,7 @@ class RunLimits(Spec):
 class VolumeSnapshots(Spec):
     """CSI snapshots of the servers' own volumes, for databases too large to be dumped (domain 4)."""
 
-    volume_snapshot_class: KubernetesName
+    volume_snapshot_class: ObjectName
     retention: Retention
     ready_within: PositiveDuration = Field(
         default=timedelta(minutes=25), description="A snapshot that takes longer fails the run"
@@ -353,7 +401,7 @@ class DatabaseBackup(CaptureSchedule):
         default=2, ge=1, le=64, description="Parallel dump and restore jobs per database"
     )
     compression_level: WholeNumber = Field(default=1, ge=1, le=19, description="zstd level")
-    scratch: Quantity | None = Field(
+    scratch: Room | None = Field(
         default=None, description="Limit of the working space, which a restore from the bucket needs for the set"
     )
     limits: RunLimits = RunLimits()
@@ -392,7 +440,7 @@ class IdentityDumps(CaptureSchedule):
 class Verification(RunSchedule):
     """Scheduled re-reading of everything that was captured, wherever it is kept."""
 
-    bandwidth: Quantity = Field(
+    bandwidth: Rate = Field(
         default=Quantity.parse("64Mi"), description="Bytes a second that are read, so that nothing else has to wait"
     )
 
@@ -400,7 +448,7 @@ class Verification(RunSchedule):
 class Drill(RunSchedule):
     """Scheduled restore of the newest proven set into a throw-away PostgreSQL beside the job."""
 
-    image: str = Field(
+    image: ImageReference = Field(
         default="docker.io/library/postgres:17",
         description="Image with initdb and postgres on its PATH, of the servers' major version",
     )
@@ -413,10 +461,10 @@ class Drill(RunSchedule):
     age_identity: SecretKey | None = Field(
         default=None, description="Secret with a private age identity; needed only to read from the bucket"
     )
-    storage: Quantity | None = Field(
+    storage: Room | None = Field(
         default=None, description="Room for the restored databases; absent: the storage of both databases"
     )
-    storage_class: KubernetesName | None = Field(
+    storage_class: ObjectName | None = Field(
         default=None, description="Class of a claim that lives as long as the job's pod; absent: the node's own disk"
     )
 
@@ -430,7 +478,7 @@ class Alerts(Spec):
     prometheus_rule: Flag = Field(
         default=False, description="Also declare a PrometheusRule, which notices that nothing runs at all"
     )
-    prometheus_labels: dict[str, str] = Field(
+    prometheus_labels: dict[LabelKey, LabelValue] = Field(
         default_factory=dict,
         description="Labels by which your Prometheus selects rules, for example release: prometheus",
     )
@@ -439,7 +487,7 @@ class Alerts(Spec):
 class Encryption(Spec):
     """age recipients; everything that leaves the cluster is encrypted to all of them."""
 
-    recipients: tuple[Annotated[str, StringConstraints(pattern=r"^age1[0-9a-z]{58}$")], ...] = Field(min_length=1)
+    recipients: tuple[AgeRecipient, ...] = Field(min_length=1)
 
 
 class ValidatorSpec(Spec):
@@ -452,7 +500,10 @@ class ValidatorSpec(Spec):
     migration_id: WholeNumber = Field(default=0, ge=0)
     databases: Databases
     api: ValidatorApi = ValidatorApi()
-    workloads: tuple[Workload, ...] = (Workload(name="validator-app"), Workload(name="participant"))
+    workloads: tuple[Workload, ...] = Field(
+        default=(Workload(name="validator-app"), Workload(name="participant")),
+        description="Everything that uses the databases, in the order in which it is started",
+    )
     target: Target
     backup: DatabaseBackup | None = None
     identity_dump: IdentityDumps | None = None
@@ -466,7 +517,7 @@ class ValidatorSpec(Spec):
         description="Secret without which the validator's pod does not start; an import only looks whether it is there",
     )
     external_kms: Flag = Field(default=False, description="The participant's keys are held by an external KMS")
-    service_account_annotations: dict[str, str] = Field(default_factory=dict)
+    service_account_annotations: dict[LabelKey, str] = Field(default_factory=dict)
     replaced_databases_keep: Duration = Field(
         default=timedelta(days=7), description="How long a restore keeps the databases it replaced"
     )
@@ -480,6 +531,13 @@ class ValidatorSpec(Spec):
                         f"backup.method snapshot needs to know where the {role} database is kept; give the volume of "
                         "databases.server, with claim and statefulSet"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _workloads_differ(self) -> "ValidatorSpec":
+        for place, workload in enumerate(self.workloads):
+            if workload in self.workloads[:place]:
+                raise ValueError(f"workloads[{place}] is {workload} once more; name each workload once")
         return self
 
     @property

@@ -14,12 +14,26 @@ HIDDEN = "a text that is not shown"
 _SECRET_PLACES = re.compile(r"password|secret|token|credential|privatekey|accesskey|identity$", re.IGNORECASE)
 _SECRET_TEXTS = re.compile(r"AGE-SECRET-KEY|-----BEGIN|^eyJ[A-Za-z0-9_-]+\.|//[^/@\s]+@|^AKIA|^v1:", re.IGNORECASE)
 _LONGEST_SHOWN = 80
+_QUALIFIED = "a key as Kubernetes writes it: a name of letters, digits, '-', '_' and '.', perhaps after example.com/"
 _PATTERNS = {
+    r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$": _QUALIFIED,
+    r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$": "letters, digits, '-', '_' and '.', as Kubernetes writes labels",
+    r"^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+    r"(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$": (
+        "an image without blanks, its path in small letters, for example registry.example.com/catalyx-dr:1.0"
+    ),
     r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": "lower-case letters, digits and '-', '-' neither first nor last",
     r"^[a-zA-Z0-9_]+-[a-zA-Z0-9_]+-[0-9]+$": "organization-function-number, for example acme-validator-1",
     r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$": "a bucket name: 3 to 63 lower-case letters, digits, '.' and '-'",
     r"^([A-Za-z0-9._-]+/)*$": "a key prefix that ends in a slash and does not begin with one, for example backups/",
-    r"^https?://[^/]+$": "http:// or https:// and a host, without a path",
+    r"^https?://[^/\s]+$": "http:// or https:// and a host, without a path",
+    r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$|^[0-9a-fA-F:]+$": (
+        "the name or address of a host, without scheme, port or path"
+    ),
+    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$": (
+        "lower-case letters, digits, '-' and '.', the last two neither first nor last"
+    ),
+    r"^[A-Za-z0-9_-]+$": "letters, digits, '-' and '_', for example eu-central-1",
     r"^\S(.*\S)?$": "a text on one line, without blanks around it",
     r"^https?://[^/\s]+(/\S*)?$": "http:// or https:// and a host",
     r"^[-._a-zA-Z0-9]+$": "a key of a Secret: letters, digits, '-', '_' and '.'",
@@ -85,6 +99,9 @@ def _line(detail: ErrorDetails, model: type[BaseModel], raw: object) -> str:
     match detail["type"]:
         case "missing":
             text = "is required, and is missing"
+        case "invalid_key":
+            path = f"{dotted(location[:-1])}.{location[-1]}"
+            text = f"is no name of a field; allowed: {', '.join(_fields_at(model, detail['loc'][:-1]))}"
         case "extra_forbidden":
             text = _unknown_field(str(location[-1]), _fields_at(model, detail["loc"][:-1]))
         case "union_tag_not_found" | "union_tag_invalid":

@@ -81,3 +81,22 @@ def test_defaults_of_the_project_are_filled_in(tmp_path: Path) -> None:
     file = project.parse(json.dumps(document), "Pulumi.dev.yaml")
     assert file.settings == {"environment": "staging", "raised": []}
     assert file.cluster == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("cron: * * * * *", "a text that begins with * needs quotes, for example cron: '*/5 * * * *'"),
+        ("cron: */5 * * * *", "a text that begins with * needs quotes"),
+        ("cron: *daily", "found undefined alias 'daily'; a text that begins with * needs quotes"),
+        ("a:\n\tb: 1", "line 2: found character '\\t' that cannot start any token; indent with blanks"),
+        ("a: &a {b: *a}", "nested too deep, or one holds itself"),
+        ("a: " + "[" * 2000 + "]" * 2000, "nested too deep, or one holds itself"),
+        ("a: " + "9" * 5000, "holds a number that is too long"),
+        ("a: b\x07c", "character #x0007 cannot be in YAML"),
+    ],
+)
+def test_surprises_of_yaml_are_told_with_the_way_out(text: str, told: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        read_yaml(text, "stack.yaml")
+    assert told in str(refused.value)

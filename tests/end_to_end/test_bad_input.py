@@ -78,7 +78,7 @@ def test_the_stack_file(unchanged_stack: DeclaredStack, backup: dict[str, Any], 
     [
         ({"restore": {"set": "20200101t000000z"}}, "20200101t000000z"),
         ({"restore": {"set": "yesterday"}}, "restore.set: found 'yesterday'; allowed: latest, or an id such as"),
-        ({"restore": {"set": "latest", "validator": "nobody"}}, "restore.validator is 'nobody'; allowed: acme"),
+        ({"restore": {"set": "latest", "validator": "nobody"}}, "restore.validator: found 'nobody'; allowed: acme"),
         ({"identityImport": {"dump": "20200101t000000z", "newParticipantIdentifier": "fresh"}}, "20200101t000000z"),
         (
             {"identityImport": {"dump": "latest", "newParticipantIdentifier": "acme-validator-1"}},

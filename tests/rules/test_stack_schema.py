@@ -67,3 +67,13 @@ def test_every_committed_stack_names_the_schema_for_editors() -> None:
 )
 def test_committed_files_are_those_of_the_code(path: Path, text: str) -> None:
     assert path.read_text(encoding="utf-8") == text, "run make schema"
+
+
+def test_secrets_have_no_place_in_the_file_but_those_of_providers_do() -> None:
+    sealed = {"secure": "v1:AAAA:BBBB"}
+    configuration = good("production")
+    configuration["validators"][0]["databases"]["server"]["password"] = sealed
+    assert marked(configuration)
+    document = {"config": {f"catalyx-dr:{name}": value for name, value in good("production").items()}}
+    document["config"]["kubernetes:kubeconfig"] = sealed
+    assert objections(SCHEMA, document) == []

@@ -89,6 +89,27 @@ def plausible_storage(stack: Stack) -> Iterator[Found]:
                 )
 
 
+@rule(
+    "DR006",
+    "A recovery knows what to stop",
+    severity="error",
+    why="Databases are swapped while nobody uses them. Without workloads nothing is stopped, and the validator goes on "
+    "writing into the databases that are set aside.",
+    source="Splice documentation, Validator Backups",
+)
+def workloads_named(stack: Stack) -> Iterator[Found]:
+    """Report a validator without workloads."""
+    for path, validator in stack.validators():
+        if not validator.workloads:
+            yield Found(
+                Severity.ERROR,
+                f"{path}.workloads",
+                validator.name,
+                "no workload is named, so that a recovery would stop none",
+                "name every Deployment and StatefulSet that uses the databases, or leave workloads out",
+            )
+
+
 def _address(validator: ValidatorSpec, role: DatabaseRole) -> tuple[str, int, str]:
     server = validator.databases.server_of(role)
     return server.host, server.port, validator.databases.of(role).name
@@ -102,4 +123,4 @@ def _is_apps(database: Database) -> bool:
     return database.schema_name == "validator" or database.name in ("cantonnet_validator", "validator")
 
 
-RULES = (databases_in_order, database_of_migration, plausible_storage)
+RULES = (databases_in_order, database_of_migration, plausible_storage, workloads_named)

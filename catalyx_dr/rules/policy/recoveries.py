@@ -1,11 +1,12 @@
 """Recoveries that a stack asks for: possible, unambiguous, and with an identifier never used (domain 1.1, 1.4)."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from catalyx_dr.model.capture_id import captured_at, is_capture_id
 from catalyx_dr.model.duration import format_duration
-from catalyx_dr.model.environment_spec import EnvironmentSpec, RecoveryRequest
+from catalyx_dr.model.environment_spec import EnvironmentSpec, RecoveryRequest, RestoreRequest
+from catalyx_dr.model.selector import Selection
 from catalyx_dr.model.validator_spec import SpliceHelmTarget, ValidatorSpec
 from catalyx_dr.rules.identity_preflight import IMPORT_CHECKS
 from catalyx_dr.rules.policy.finding import Found, Severity, Stack, rule
@@ -121,15 +122,20 @@ def source_declared(stack: Stack) -> Iterator[Found]:
 @rule(
     "DR064",
     "A restored set is younger than 30 days",
-    severity="warning",
+    severity="error for a moment in the future, else warning",
     why="Sequencers prune what is older; the participant could not catch up. Preflight refuses such a set; a block "
     "that stays in the file after its restore is harmless, and can be removed.",
     source="Splice documentation, Validator Backups",
 )
 def young_enough(stack: Stack) -> Iterator[Found]:
-    """Report a named set beyond the 30 days, or one from the future."""
+    """Report a named set, or sets before a named moment, beyond the 30 days or from the future."""
     request = stack.spec.restore
-    if request is None or not is_capture_id(request.set):
+    if request is None:
+        return
+    before = Selection.parse(request.set).before
+    if before is not None:
+        yield from _moment_can_be_meant(request, before, stack.now)
+    if not is_capture_id(request.set):
         return
     age = stack.now - captured_at(request.set)
     if not timedelta() <= age <= USABLE_FOR:
@@ -140,6 +146,25 @@ def young_enough(stack: Stack) -> Iterator[Found]:
             request.validator,
             f"set {request.set} {when}; a set can be restored for {USABLE_FOR.days} days",
             "choose a younger set, or remove the block when its restore is done",
+        )
+
+
+def _moment_can_be_meant(request: RestoreRequest, before: datetime, now: datetime) -> Iterator[Found]:
+    if before > now:
+        yield Found(
+            Severity.ERROR,
+            "restore.set",
+            request.validator,
+            f"{request.set!r} names a moment in the future: whatever is newest then would be restored",
+            "write latest, or the moment before which all was well",
+        )
+    elif now - before > USABLE_FOR:
+        yield Found(
+            Severity.WARNING,
+            "restore.set",
+            request.validator,
+            f"every set of {request.set!r} is older than {USABLE_FOR.days} days, for which a set can be restored",
+            "name a later moment, or remove the block when its restore is done",
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from catalyx_dr.model.quantity import LARGEST
 from catalyx_dr.model.validator_spec import BackupVolume, ValidatorSpec
 from catalyx_dr.rules.policy.finding import Found, Severity, Stack, rule
 from catalyx_dr.rules.sizing import BackupVolumeSize, backup_volume_size
@@ -57,8 +58,16 @@ def has_headroom(stack: Stack) -> Iterator[Found]:
     source="vendor guide, Storage Recommendations",
 )
 def limit_leaves_room(stack: Stack) -> Iterator[Found]:
-    """Report a limit below the wanted size."""
+    """Report a limit below the wanted size, or below which no volume of that size can be."""
     for path, validator, volume, size in _volumes(stack):
+        if size.size.bytes > LARGEST:
+            yield Found(
+                Severity.ERROR,
+                f"{path}.retention",
+                validator.name,
+                f"{size.backups} sets need {size.size.words}, which is more than Kubernetes can count",
+                "keep fewer sets, and see that the storage of the databases has the right unit",
+            )
         if size.capped:
             yield Found(
                 Severity.ERROR,
