@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,6 +129,7 @@ def declared_bucket(server: S3Server, name: str, **more: object) -> BackupBucket
         "endpoint": server.endpoint,
         "credentials": BucketCredentials(secret=STORE_SECRET),
         "retention": Retention(keep=2),
+        "outage_patience": timedelta(seconds=1),
     }
     return BackupBucket.model_validate(fields | more)
 

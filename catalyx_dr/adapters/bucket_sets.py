@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.dump_files import ARCHIVE_SUFFIX
 from catalyx_dr.model.backup_set import MANIFEST_NAME, Manifest
+from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.capture_id import captured_at, is_capture_id
 from catalyx_dr.model.damage import DAMAGE_NAME, Damage
 from catalyx_dr.model.errors import MissingError, UnprovenError
@@ -53,6 +54,11 @@ class BucketSets:
     def set_ids(self) -> list[str]:
         """Ids of all sets that have a manifest, whole or not, newest first."""
         return sorted((set_id for set_id, names in self.listed().items() if MANIFEST_NAME in names), reverse=True)
+
+    def captures(self) -> list[Capture]:
+        """Every set that has a manifest; one that is not whole, or was found damaged, is not proven."""
+        sizes = {manifest.set_id: manifest.bytes for manifest in self.published()}
+        return [Capture.named(name, proven=name in sizes, size=sizes.get(name, 0)) for name in self.set_ids()]
 
     def is_damaged(self, set_id: str) -> bool:
         """Tell whether a verification marked the set; a mark that cannot be read counts."""

@@ -2,11 +2,12 @@
 
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from threading import Event
 from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
@@ -14,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
 from catalyx_dr.adapters.multipart_upload import MultipartUpload
+from catalyx_dr.adapters.outage import Outages, silent
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.secret_files import SecretReader
 from catalyx_dr.model.errors import CatalyxDrError, EndedError, MissingError, RefusedError, UnreachableError
@@ -53,13 +55,23 @@ class StoredObject:
 class BucketStore:
     """One bucket. Every error names bucket and endpoint, never a credential."""
 
-    def __init__(self, client: "S3Client", at: BackupBucket) -> None:
+    def __init__(self, client: "S3Client", at: BackupBucket, say: Callable[[str], None] = silent) -> None:
         self.client = client
         self.at = at
+        self.outages = Outages(str(self), at.outage_patience, say)
 
     @classmethod
-    def reach(cls, at: BackupBucket, secrets: SecretReader, effort: Effort = Effort.PATIENT) -> "BucketStore":
-        """Bucket with credentials from the mounted Secret, else those of the service account; makes no request."""
+    def reach(
+        cls,
+        at: BackupBucket,
+        secrets: SecretReader,
+        effort: Effort = Effort.PATIENT,
+        say: Callable[[str], None] = silent,
+    ) -> "BucketStore":
+        """Bucket with credentials from the mounted Secret, else those of the service account; makes no request.
+
+        `say` hears of an outage that something to be stored waits for.
+        """
         key_id = key = None
         if at.credentials is not None:
             key_id = secrets.read(at.credentials.secret, at.credentials.access_key_id_key)
@@ -79,7 +91,7 @@ class BucketStore:
             verify=_authorities(at, secrets),
             config=config,
         )
-        return cls(client, at)
+        return cls(client, at, say)
 
     def __str__(self) -> str:
         return f"bucket {self.at.name!r} at {self.at.endpoint or f'AWS {self.at.region}'}"
@@ -96,9 +108,13 @@ class BucketStore:
             return [StoredObject(item["Key"], item["Size"]) for page in pages for item in page.get("Contents", [])]
 
     def put(self, key: str, content: bytes) -> None:
-        """Store a small object; the client sends a checksum that the store verifies."""
-        with self.explained(f"write {key}"):
-            self.client.put_object(Bucket=self.at.name, Key=key, Body=content, **self.object_arguments())
+        """Store a small object; the client sends a checksum that the store verifies. Waits for a store that is away."""
+
+        def put() -> None:
+            with self.explained(f"write {key}"):
+                self.client.put_object(Bucket=self.at.name, Key=key, Body=content, **self.object_arguments())
+
+        self.outages.outlast(put, Event())
 
     def get(self, key: str) -> bytes:
         """Content of a small object; raises MissingError."""

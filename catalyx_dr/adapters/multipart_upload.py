@@ -2,8 +2,10 @@
 
 import hashlib
 import io
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Literal
+from threading import Event
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.model.errors import CatalyxDrError
@@ -19,6 +21,7 @@ _MIB = 1024 * 1024
 _LARGER_AFTER = ((4000, 8 * _MIB), (7000, 16 * _MIB), (9000, 32 * _MIB), (10_000, 64 * _MIB))
 _CHECKSUM: Literal["CRC32"] = "CRC32"
 _ON_THE_WAY_BYTES = 16 * _MIB
+_Answer = TypeVar("_Answer")
 
 
 class MultipartUpload(io.RawIOBase):
@@ -35,12 +38,13 @@ class MultipartUpload(io.RawIOBase):
         self._number = 0
         self._buffer = bytearray()
         self._hash = hashlib.sha256()
-        self._given_up = False
+        self._given_up = Event()
         self.bytes = 0
-        with store.explained(f"write {key}"):
-            answer = store.client.create_multipart_upload(
+        answer = self._ask(
+            lambda: store.client.create_multipart_upload(
                 **self._at, ChecksumAlgorithm=_CHECKSUM, **store.object_arguments()
             )
+        )
         self._upload: dict[str, Any] = {**self._at, "UploadId": answer["UploadId"]}
 
     @property
@@ -50,7 +54,7 @@ class MultipartUpload(io.RawIOBase):
 
     def write(self, data: Any, /) -> int:
         """Take bytes; waits while enough is on the way. Raises what an earlier part met."""
-        if self._given_up:
+        if self._given_up.is_set():
             raise CatalyxDrError(f"the upload of {self._key} was given up")
         block = bytes(data)
         self._hash.update(block)
@@ -71,12 +75,13 @@ class MultipartUpload(io.RawIOBase):
             self._buffer.clear()
         self._settle(0)
         self._pool.shutdown()
-        with self._store.explained(f"write {self._key}"):
-            self._store.client.complete_multipart_upload(**self._upload, MultipartUpload={"Parts": self._parts})
+        self._ask(
+            lambda: self._store.client.complete_multipart_upload(**self._upload, MultipartUpload={"Parts": self._parts})
+        )
 
     def give_up(self) -> None:
         """Let no more be written; parts that are on the way are not waited for."""
-        self._given_up = True
+        self._given_up.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def abort(self) -> None:
@@ -97,14 +102,24 @@ class MultipartUpload(io.RawIOBase):
         self._on_the_way.append((len(part), self._pool.submit(self._send_part, self._number, part)))
 
     def _send_part(self, number: int, part: bytes) -> "CompletedPartTypeDef":
-        with self._store.explained(f"write {self._key}"):
-            answer = self._store.client.upload_part(
+        answer = self._ask(
+            lambda: self._store.client.upload_part(
                 **self._upload, PartNumber=number, Body=part, ChecksumAlgorithm=_CHECKSUM
             )
+        )
         checksums = {
             name: value for name, value in answer.items() if name.startswith("Checksum") and name != "ChecksumType"
         }
         return {"PartNumber": number, "ETag": answer["ETag"], **checksums}  # type: ignore[typeddict-item]
+
+    def _ask(self, request: Callable[[], _Answer]) -> _Answer:
+        """Ask the store, and again while it is away, until the upload is given up."""
+
+        def ask() -> _Answer:
+            with self._store.explained(f"write {self._key}"):
+                return request()
+
+        return self._store.outages.outlast(ask, self._given_up)
 
     def _settle(self, allowed_bytes: int) -> None:
         """Wait for parts in their order until no more than this is on the way."""

@@ -13,6 +13,7 @@ from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.encryption import check_recipients
 from catalyx_dr.adapters.identity_secrets import create_dump, delete_dump
 from catalyx_dr.adapters.keycloak import MachineLogin, machine_token
+from catalyx_dr.adapters.outage import silent
 from catalyx_dr.adapters.records import RecordStore
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.adapters.validator_api import ValidatorClient
@@ -52,7 +53,7 @@ def dump_identities(spec: ValidatorSpec, surroundings: Surroundings, cluster: Cl
     ) as progress:
         if spec.identity_dump is None:
             raise RefusedError(f"validator {spec.name!r} has no identityDump; declare its cron and retention")
-        bucket = checked_bucket(spec, surroundings.secrets)
+        bucket = checked_bucket(spec, surroundings.secrets, progress.note)
         known = proven_dumps(surroundings.records, spec.name)
 
         progress.phase("token", 5)
@@ -100,16 +101,20 @@ def proven_dumps(records: RecordStore, validator: str) -> list[tuple[Record, Ide
     return [(one, metadata) for one in _proven(records, validator) if (metadata := metadata_of(one)) is not None]
 
 
-def identities_in_bucket(spec: ValidatorSpec, secrets: SecretFiles) -> BucketIdentities | None:
+def identities_in_bucket(
+    spec: ValidatorSpec, secrets: SecretFiles, say: Callable[[str], None] = silent
+) -> BucketIdentities | None:
     """Where the validator's dumps are in its bucket; None when it has no bucket."""
     if spec.backup is None or spec.backup.bucket is None:
         return None
-    return BucketIdentities(BucketStore.reach(spec.backup.bucket, secrets), spec.object_prefix)
+    return BucketIdentities(BucketStore.reach(spec.backup.bucket, secrets, say=say), spec.object_prefix)
 
 
-def checked_bucket(spec: ValidatorSpec, secrets: SecretFiles) -> BucketIdentities | None:
+def checked_bucket(
+    spec: ValidatorSpec, secrets: SecretFiles, say: Callable[[str], None] = silent
+) -> BucketIdentities | None:
     """The same, after it answered and the recipients were found good; raises RefusedError or UnreachableError."""
-    bucket = identities_in_bucket(spec, secrets)
+    bucket = identities_in_bucket(spec, secrets, say)
     if bucket is not None:
         check_recipients(spec.recipients)
         bucket.store.check()

@@ -47,8 +47,10 @@ class Export:
         concurrent.futures.wait([self._sending], _PATIENCE.total_seconds())
 
 
-def export(manifest: Manifest, folder: Path, bucket: BucketSets, recipients: Sequence[str]) -> Manifest:
-    """Store a proven set whose files are in `folder`; returns the manifest as the bucket has it.
+def export(
+    manifest: Manifest, folder: Path, bucket: BucketSets, recipients: Sequence[str], rate: int | None
+) -> Manifest:
+    """Store a proven set whose files are in `folder`, by `rate` bytes a second; returns the manifest as it is stored.
 
     Raises UnreachableError, RefusedError or UnprovenError, and then no manifest was written.
     """
@@ -56,7 +58,7 @@ def export(manifest: Manifest, folder: Path, bucket: BucketSets, recipients: Seq
         capture.model_copy(
             update={
                 "object": _send(
-                    bucket, manifest.set_id, capture.role, TarStream(folder, capture.files), recipients, Pace(None)
+                    bucket, manifest.set_id, capture.role, TarStream(folder, capture.files), recipients, Pace(rate)
                 )
             }
         )

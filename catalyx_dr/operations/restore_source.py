@@ -94,8 +94,7 @@ class BucketSource:
 
     def captures(self) -> list[Capture]:
         """Every set in the bucket; one that is not whole, or was found damaged, is not proven."""
-        proven = {manifest.set_id for manifest in self.sets.published()}
-        return [Capture.named(set_id, proven=set_id in proven) for set_id in self.sets.set_ids()]
+        return self.sets.captures()
 
     def manifest(self, set_id: str) -> Manifest:
         """Manifest in the bucket."""

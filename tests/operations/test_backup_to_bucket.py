@@ -14,6 +14,7 @@ from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, 
 from catalyx_dr.model.record import RecordStatus
 from catalyx_dr.model.validator_spec import BackupBucket, ObjectLock, Retention
 from catalyx_dr.operations.backup import back_up
+from catalyx_dr.operations.progress import Progress
 from tests.fixtures_bucket import S3Server, declared_bucket
 from tests.fixtures_validator import Protected
 
@@ -109,10 +110,29 @@ def test_store_lost_during_export_keeps_the_volumes_set(
     assert _published(protected_in_bucket) == []
     assert [(r.status, r.phase) for r in protected_in_bucket.records] == [(RecordStatus.FAILED, "export to the bucket")]
 
-    protected_in_bucket.clock.next_day()
-    second = back_up(protected_in_bucket.spec, protected_in_bucket.surroundings)
-    assert _published(protected_in_bucket) == [second.identifier]
-    assert {item.key.split("/")[2] for item in _sets(protected_in_bucket).store.objects("")} == {second.identifier}
+
+def test_run_waits_for_a_store_that_is_away_for_a_while(
+    protected_in_bucket: Protected, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish, note, heard = BucketSets.publish, Progress.note, list[str]()
+
+    def lost(self: BucketSets, manifest: Manifest) -> None:
+        s3_server.stop()
+        publish(self, manifest)
+
+    def back_when_waited_for(self: Progress, message: str) -> None:
+        heard.append(message)
+        if "the upload waits, for 2m at the most" in message:
+            s3_server.start()
+        note(self, message)
+
+    monkeypatch.setattr(BucketSets, "publish", lost)
+    monkeypatch.setattr(Progress, "note", back_when_waited_for)
+    patient = protected_in_bucket.spec.backup.bucket.model_copy(update={"outage_patience": timedelta(minutes=2)})  # type: ignore[union-attr]
+    record = back_up(protected_in_bucket.declared(bucket=patient).spec, protected_in_bucket.surroundings)
+
+    assert _published(protected_in_bucket) == [record.identifier]
+    assert any("answers again after" in message for message in heard)
 
 
 def test_failed_export_leaves_nothing_in_the_bucket(

@@ -244,7 +244,7 @@ def _dumps(pid: int) -> list[int]:
 
 
 def test_limit_that_would_never_end_is_refused() -> None:
-    with pytest.raises(ValueError, match="dumpBytesPerSecond is 10; allowed: 64Ki or more"):
+    with pytest.raises(ValueError, match="'10' a second would never end; allowed: 64Ki or more"):
         RunLimits(dump_bytes_per_second=Quantity.parse("10"))
 
 
