@@ -8,7 +8,7 @@ from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, Role, RoleBinding, RoleRef
 
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.validator_spec import ValidatorSpec
-from catalyx_dr.rules.recovery_rights import RECORDS, Right, recovery_rights
+from catalyx_dr.rules.recovery_rights import LEASES, RECORDS, Right, recovery_rights
 from catalyx_dr.rules.snapshot_order import snapshot_steps
 from components.object_metadata import metadata_of
 
@@ -25,7 +25,7 @@ def backup_rules(spec: ValidatorSpec) -> list[PolicyRuleArgs]:
     if spec.backup is None:
         return _of_every_run(spec)
     if spec.backup.volume is None:
-        return [*_of_every_run(spec), _leases()]
+        return [*_of_every_run(spec), _rule(LEASES)]
     claim = _core("persistentvolumeclaims", "get", "patch", names=[ObjectNames.of(spec).volume_claim])
     return [*_of_every_run(spec), claim]
 
@@ -84,11 +84,6 @@ def service_account(
         opts=options,
     )
     return [account, role, binding]
-
-
-def _leases() -> PolicyRuleArgs:
-    """Where no volume can be locked, a Lease keeps a second run away; to create cannot be limited to a name."""
-    return PolicyRuleArgs(api_groups=["coordination.k8s.io"], resources=["leases"], verbs=["get", "create", "update"])
 
 
 def _records() -> PolicyRuleArgs:

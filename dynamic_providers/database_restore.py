@@ -7,7 +7,7 @@ from typing import Any, ClassVar, cast
 import pulumi
 from pulumi.dynamic import Resource
 
-from catalyx_dr.model.record import Record, RecordKind
+from catalyx_dr.model.record import READ_SET, Record, RecordKind
 from catalyx_dr.model.selector import is_newest
 from dynamic_providers.cluster_job import ClusterJobProvider, Properties, different
 from dynamic_providers.request_resource import outputs, progress_urn, quiet
@@ -28,7 +28,7 @@ class DatabaseRestoreProvider(ClusterJobProvider):
 
     def refuse_other_meaning(self, done: Record, props: Properties) -> None:
         """A request that restored one set cannot stand for another; `latest` means the one it was."""
-        then = done.details.get("set")
+        then = done.details.get(READ_SET)
         if not is_newest(props["set"]) and props["set"] != then and then is not None:
             raise different("set", done, then, props["set"])
 

@@ -116,8 +116,8 @@ class _ClusterLease:
 
     def _refusal(self, holder: str) -> RefusedError:
         return RefusedError(
-            f"another backup of this validator is running (Lease {self._cluster.namespace}/{self._name} is held by "
-            f"{holder}); wait until it ends"
+            f"another backup or recovery of this validator is running (Lease {self._cluster.namespace}/{self._name} is "
+            f"held by {holder}); wait until it ends"
         )
 
     def _write(self, found: Lease | None, *, released: bool = False) -> None:

@@ -14,7 +14,8 @@ from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.foreign_dumps import DumpContents, DumpHeader
 from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.adapters.postgres_client import PostgresClient, client_for
-from catalyx_dr.adapters.volume_store import VolumeStore, disk_explained, only_run
+from catalyx_dr.adapters.run_lease import Held
+from catalyx_dr.adapters.volume_store import VolumeStore, disk_explained
 from catalyx_dr.model.backup_set import DatabaseCapture, Manifest
 from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.errors import MissingError, RefusedError, UnprovenError
@@ -22,6 +23,7 @@ from catalyx_dr.model.record import Record, RecordKind
 from catalyx_dr.model.validator_spec import DatabaseBackup, DatabaseRole, ValidatorSpec
 from catalyx_dr.operations.backup_pruning import IN_BUCKET, ON_VOLUME
 from catalyx_dr.operations.export import export
+from catalyx_dr.operations.one_run import one_run
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.set_bucket import open_bucket
 from catalyx_dr.operations.set_details import set_details
@@ -65,8 +67,8 @@ def adopt_set(spec: ValidatorSpec, order: SetToAdopt, surroundings: Surroundings
         raise RefusedError(f"validator {spec.name!r} keeps snapshots, which no dump can join; declare method: dump")
     work = VolumeStore(surroundings.volume if spec.backup.volume else surroundings.scratch)
     work.prepare()
-    with only_run(work.root), disk_explained(work.root):
-        return _Adoption(spec, spec.backup, order, surroundings, work).go()
+    with one_run(spec, surroundings) as held, disk_explained(work.root):
+        return _Adoption(spec, spec.backup, order, surroundings, work, held).go()
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,11 @@ class _Adoption:
     order: SetToAdopt
     surroundings: Surroundings
     work: VolumeStore
+    held: Held
 
     def go(self) -> Record:
         """Prove first, without a word in the history; then copy, publish and record."""
-        bucket = open_bucket(self.spec, self.backup, self.surroundings)
+        bucket = open_bucket(self.spec, self.backup, self.surroundings, self._say)
         server = PostgresServer.reach(self.spec.databases.server, self.surroundings.secrets)
         client = client_for(server.version(), self.surroundings.scratch)
         with self._incoming(bucket) as sources:
@@ -202,13 +205,14 @@ class _Adoption:
 
     def _publish(self, manifest: Manifest, folder: Path, bucket: BucketSets | None, progress: Progress) -> Record:
         locations: tuple[str, ...] = ()
+        self.held.check()
         if self.backup.volume:
             progress.phase("publish on the volume", 70)
             self.work.publish(manifest)
             folder, locations = self.work.folder(manifest.set_id), (ON_VOLUME,)
         if bucket is not None:
             progress.phase("export to the bucket", 75)
-            export(manifest, folder, bucket, self.spec.recipients)
+            export(manifest, folder, bucket, self.spec.recipients, self.backup.limits.upload_rate)
             locations = (*locations, IN_BUCKET)
         return progress.complete(
             f"adopted from {INCOMING}/{self.order.name}: decoded, in order, of {manifest.participant_id}; its files "

@@ -1,7 +1,7 @@
 """Takes a backup set: check, dump in order, prove and export meanwhile, publish, prune, record."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -14,7 +14,7 @@ from catalyx_dr.adapters.dump_proof import DumpProof
 from catalyx_dr.adapters.priority import lower_priority
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.run_lease import Held
-from catalyx_dr.adapters.volume_store import VolumeStore, disk_explained, only_run
+from catalyx_dr.adapters.volume_store import VolumeStore, disk_explained
 from catalyx_dr.model.backup_set import DatabaseCapture, Manifest
 from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.errors import CatalyxDrError, EndedError, RefusedError
@@ -24,7 +24,9 @@ from catalyx_dr.operations.backup_pruning import IN_BUCKET, ON_VOLUME, close_unf
 from catalyx_dr.operations.capture import Dumped, Observed, Source, dump, look_at
 from catalyx_dr.operations.export import Export
 from catalyx_dr.operations.kept_databases import drop_outdated
+from catalyx_dr.operations.late_export import send_missing
 from catalyx_dr.operations.network import upgrade_facts
+from catalyx_dr.operations.one_run import one_run
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.set_bucket import open_bucket
 from catalyx_dr.operations.set_details import set_details
@@ -49,7 +51,9 @@ def back_up(spec: ValidatorSpec, surroundings: Surroundings, claim: BackupClaim 
     if spec.backup is None:
         raise RefusedError(f"validator {spec.name!r} declares no backup; declare its cron and destination")
     volume = VolumeStore(surroundings.volume) if spec.backup.volume else None
-    with _alone(spec, surroundings, volume) as held:
+    if volume is not None:
+        volume.prepare()
+    with one_run(spec, surroundings) as held:
         set_id = capture_id(surroundings.now())
         close_unfinished(spec, surroundings)
         with (
@@ -59,25 +63,16 @@ def back_up(spec: ValidatorSpec, surroundings: Surroundings, claim: BackupClaim 
             return _Run(spec, spec.backup, surroundings, progress, volume, held, set_id, claim).take()
 
 
-def _alone(
-    spec: ValidatorSpec, surroundings: Surroundings, volume: VolumeStore | None
-) -> AbstractContextManager[Held | None]:
-    if volume is None:
-        return surroundings.leases.only_run(spec.name)
-    volume.prepare()
-    return only_run(volume.root)
-
-
 @dataclass(frozen=True)
 class _Run:
-    """One run; `held`: the lease that it must still have when it publishes, where no volume's lock is held."""
+    """One run; `held`: what keeps others away, which it must still have when it publishes."""
 
     spec: ValidatorSpec
     backup: DatabaseBackup
     surroundings: Surroundings
     progress: Progress
     volume: VolumeStore | None
-    held: Held | None
+    held: Held
     set_id: str
     claim: BackupClaim | None
 
@@ -85,10 +80,11 @@ class _Run:
         """Go through all phases."""
         self.progress.phase("check", 2)
         self._lower_priority()
-        bucket = open_bucket(self.spec, self.backup, self.surroundings)
+        bucket = open_bucket(self.spec, self.backup, self.surroundings, self.progress.note)
         sources = [look_at(self.spec, role, self.surroundings) for role in DatabaseRole]
         self._clean(bucket)
-        attention = self._make_room(sources)
+        attention = self._send_missing(bucket)
+        attention += self._make_room(sources)
         if self.volume is None and bucket is not None:
             manifest = self._into_bucket(bucket, sources)
         else:
@@ -111,6 +107,11 @@ class _Run:
             left += bucket.clean(self.surroundings.now())
         for name in left:
             self.progress.note(f"removed {name}, which an unfinished run left")
+
+    def _send_missing(self, bucket: BucketSets | None) -> list[str]:
+        if self.volume is None or bucket is None:
+            return []
+        return send_missing(self.spec, self.backup, self.surroundings, self.volume, bucket, self.progress)
 
     def _make_room(self, sources: list[Source]) -> list[str]:
         if self.volume is None:
@@ -194,8 +195,7 @@ class _Run:
         )
 
     def _publish(self, bucket: BucketSets, manifest: Manifest) -> None:
-        if self.held is not None:
-            self.held.check()
+        self.held.check()
         bucket.publish(manifest.model_copy(update={"recipients": self.spec.recipients}))
 
     @contextmanager

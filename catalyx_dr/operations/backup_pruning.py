@@ -1,7 +1,7 @@
 """Removes backup sets that retention lets go, at each destination by its own rule, and keeps their records true."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.volume_store import VolumeStore
@@ -11,7 +11,7 @@ from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import DatabaseBackup, Retention, ValidatorSpec
 from catalyx_dr.operations.progress import Progress
 from catalyx_dr.operations.surroundings import Surroundings
-from catalyx_dr.rules.retention import removals, report
+from catalyx_dr.rules.retention import read_now, removals, report
 
 ON_VOLUME, IN_BUCKET = "volume", "bucket"
 _FAILED_RECORDS_KEPT = 10
@@ -46,7 +46,9 @@ def prune_at(
     faults = []
     for destination in destinations:
         try:
-            for capture in removals(report(destination.captures(), destination.retention, surroundings.now())):
+            now = surroundings.now()
+            in_use = read_now(surroundings.records.list(spec.name), now)
+            for capture in removals(report(destination.captures(), destination.retention, now, in_use)):
                 if destination.remove(capture.identifier):
                     progress.note(f"removed {capture.identifier} from the {destination.name}: beyond the retention")
                     _no_longer(spec, surroundings, capture.identifier, destination.name)
@@ -83,13 +85,7 @@ def _destinations(
     if backup.bucket is not None and bucket is not None:
 
         def in_bucket() -> list[Capture]:
-            sizes = {manifest.set_id: manifest.bytes for manifest in bucket.published()}
-            return [
-                Capture.named(
-                    name, proven=name in sizes, size=sizes.get(name, 0), locked_until=bucket.locked_until(name)
-                )
-                for name in bucket.set_ids()
-            ]
+            return [replace(one, locked_until=bucket.locked_until(one.identifier)) for one in bucket.captures()]
 
         yield Destination(IN_BUCKET, backup.bucket.retention, in_bucket, bucket.remove)
 

@@ -18,7 +18,7 @@ from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.flaw import Flaw, Grade
-from catalyx_dr.model.record import Record, RecordKind
+from catalyx_dr.model.record import READ_SET, Record, RecordKind
 from catalyx_dr.model.selector import LATEST
 from catalyx_dr.model.spec import SecretKey
 from catalyx_dr.model.validator_spec import DatabaseRole, DatabaseServer, Drill, ValidatorSpec
@@ -97,7 +97,7 @@ class _Run:
         """Go through all phases."""
         self.progress.phase("choose the set", 2)
         manifest = self.source.manifest(choose(self.source.captures(), LATEST).identifier)
-        self.progress.remember(set=manifest.set_id, source=self.place)
+        self.progress.remember(**{READ_SET: manifest.set_id}, source=self.place)
         self.source.check_opens(manifest)
         self.progress.phase("wait for the throw-away server", 5)
         targets = self._targets(manifest, self._version())

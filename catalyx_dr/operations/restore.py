@@ -12,15 +12,17 @@ from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.encryption import AgeIdentities
-from catalyx_dr.adapters.volume_store import VolumeStore, disk_explained, only_run
+from catalyx_dr.adapters.run_lease import Held
+from catalyx_dr.adapters.volume_store import VolumeStore, disk_explained
 from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.environment_spec import VerdictOverride
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError
-from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.model.record import READ_SET, Record, RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.database_swap import replaced_names, swap_in
 from catalyx_dr.operations.kept_databases import drop_leftovers
 from catalyx_dr.operations.loading import LoadTarget, load_all, prove_order, targets_of
+from catalyx_dr.operations.one_run import one_run
 from catalyx_dr.operations.patience import PATIENT, Patience
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.rebuilt_history import rebuild_sets
@@ -30,8 +32,6 @@ from catalyx_dr.operations.restore_source import BucketSource, RestoreSource, Vo
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.restore_preflight import RESTORE_CHECKS, SetFacts, restore_verdicts
 from catalyx_dr.rules.verdict import Verdict, overridden, require
-
-_SET = "set"
 
 
 @dataclass(frozen=True)
@@ -65,22 +65,16 @@ def restore(
     earlier = surroundings.records.find(RecordKind.RESTORE, spec.name, order.request_id)
     if earlier is not None and earlier.status is RecordStatus.COMPLETED:
         return earlier
-    with only_run(lock_folder(spec, surroundings)):
+    with one_run(spec, surroundings) as held:
         source = _source(spec, order, surroundings)
-        selector = str(earlier.details.get(_SET, order.set_id)) if earlier else order.set_id
+        selector = str(earlier.details.get(READ_SET, order.set_id)) if earlier else order.set_id
         with (
             reporting(
                 RecordKind.RESTORE, order.request_id, spec.name, surroundings.records, surroundings.now
             ) as progress,
             disk_explained(surroundings.scratch),
         ):
-            return _Run(spec, order, source, surroundings, cluster, patience, progress).go(selector)
-
-
-def lock_folder(spec: ValidatorSpec, surroundings: Surroundings) -> Path:
-    """Folder whose lock keeps backups and recoveries of one validator apart."""
-    on_volume = spec.backup is not None and spec.backup.volume is not None and surroundings.volume.is_dir()
-    return surroundings.volume if on_volume else surroundings.scratch
+            return _Run(spec, order, source, surroundings, cluster, patience, progress, held).go(selector)
 
 
 def preflight(
@@ -120,6 +114,7 @@ class _Run:
     cluster: Cluster
     patience: Patience
     progress: Progress
+    held: Held
 
     def go(self, selector: str) -> Record:
         """Go through all phases, or those that are left."""
@@ -129,7 +124,7 @@ class _Run:
         if manifest is None:
             self._preflight(chosen)
             raise UnprovenError(chosen.fault)
-        self.progress.remember(**{_SET: manifest.set_id})
+        self.progress.remember(**{READ_SET: manifest.set_id})
         targets = self._targets(chosen, manifest)
         left = tuple(target for target in targets if not target.is_swapped())
         if left:
@@ -143,6 +138,7 @@ class _Run:
                 prove_order(targets, lambda target: target.loading if target in left else target.database.name)
                 self._stop()
                 self.progress.phase("swap the databases", 74)
+                self.held.check()
                 swap_in(left, self.patience.unused, self.surroundings.now())
         self._start()
         return self._verify(manifest, targets)

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from catalyx_dr.adapters import canton_database, postgres, workloads
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.postgres import PostgresServer
-from catalyx_dr.adapters.volume_store import only_run
 from catalyx_dr.model.errors import RefusedError
-from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.model.record import READ_SET, Record, RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import Database, DatabaseRole, ValidatorSpec
 from catalyx_dr.operations.database_swap import Exchange, exchange
+from catalyx_dr.operations.one_run import one_run
 from catalyx_dr.operations.patience import PATIENT, Patience
 from catalyx_dr.operations.progress import Progress, reporting
-from catalyx_dr.operations.restore import lock_folder
 from catalyx_dr.operations.restore_proof import prove_restored
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.database_names import (
@@ -50,7 +49,7 @@ def roll_back(
             f"validator {spec.name!r} has no restore {request_id!r}; there are: {_restores(spec, surroundings)}"
         )
     with (
-        only_run(lock_folder(spec, surroundings)),
+        one_run(spec, surroundings),
         reporting(RecordKind.ROLLBACK, request_id, spec.name, surroundings.records, surroundings.now) as progress,
     ):
         return _Run(spec, restored, surroundings, cluster, patience, progress).go()
@@ -114,7 +113,7 @@ class _Run:
 
     @property
     def _mark(self) -> str:
-        return restored_mark(self.spec, self.restored.identifier, str(self.restored.details.get("set")))
+        return restored_mark(self.spec, self.restored.identifier, str(self.restored.details.get(READ_SET)))
 
     def _place(self, role: DatabaseRole) -> _Place:
         suffix = suffix_of(self.spec, self.restored.identifier)

@@ -19,7 +19,7 @@ from catalyx_dr.adapters.volume_snapshots import SnapshotStore, published
 from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError
 from catalyx_dr.model.object_names import ObjectNames
-from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.model.record import READ_SET, Record, RecordKind, RecordStatus
 from catalyx_dr.model.snapshot_set import SnapshotCapture, SnapshotManifest
 from catalyx_dr.model.validator_spec import DatabaseRole, DatabaseServer, ValidatorSpec
 from catalyx_dr.operations.progress import Progress, reporting
@@ -28,7 +28,7 @@ from catalyx_dr.rules.recovery import choose
 from catalyx_dr.rules.snapshot_order import RestoredState, check_restored, snapshot_verdicts
 from catalyx_dr.rules.verdict import Outcome, require
 
-CLAIMS, SERVERS, _SET = "claims", "statefulSets", "set"
+CLAIMS, SERVERS = "claims", "statefulSets"
 # Recovery from the write-ahead log of a large server takes its time.
 _PATIENCE = timedelta(minutes=30)
 
@@ -50,7 +50,7 @@ def restore_snapshots(
     earlier = surroundings.records.find(RecordKind.RESTORE, spec.name, request_id)
     if earlier is not None and earlier.status is RecordStatus.COMPLETED:
         return earlier
-    chosen = str(earlier.details.get(_SET, selector)) if earlier else selector
+    chosen = str(earlier.details.get(READ_SET, selector)) if earlier else selector
     with reporting(RecordKind.RESTORE, request_id, spec.name, surroundings.records, surroundings.now) as progress:
         return _Run(spec, request_id, surroundings, cluster, store, patience, progress).go(chosen)
 
@@ -69,7 +69,7 @@ class _Run:
         """Go through all phases."""
         self.progress.phase("preflight", 2)
         manifest = self._chosen(selector)
-        self.progress.remember(**{_SET: manifest.set_id})
+        self.progress.remember(**{READ_SET: manifest.set_id})
         verdicts = snapshot_verdicts(self.spec, manifest, self.surroundings.now())
         for verdict in verdicts:
             if verdict.outcome is Outcome.WARNING:

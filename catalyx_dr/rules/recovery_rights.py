@@ -21,6 +21,8 @@ class Right:
 
 
 RECORDS = Right("configmaps", ("get", "list", "create", "patch", "delete"))
+# Where no volume can be locked, a Lease keeps a second run away; to create cannot be limited to a name.
+LEASES = Right("leases", ("get", "create", "update"), "coordination.k8s.io")
 
 
 def recovery_rights(spec: ValidatorSpec) -> tuple[Right, ...]:
@@ -45,6 +47,7 @@ def recovery_rights(spec: ValidatorSpec) -> tuple[Right, ...]:
     )
     return (
         RECORDS,
+        *(() if _needs_no_lease(spec) else (LEASES,)),
         *changes,
         *_restoring_snapshots(spec),
         Right("pods", ("get", "list")),
@@ -52,6 +55,11 @@ def recovery_rights(spec: ValidatorSpec) -> tuple[Right, ...]:
         Right("secrets", ("delete",), names=(target.bootstrap_secret,)),
         *resource,
     )
+
+
+def _needs_no_lease(spec: ValidatorSpec) -> bool:
+    """The volume's lock does as well; restoring snapshots touches nothing that another run could."""
+    return spec.backup is not None and (spec.backup.volume is not None or spec.backup.snapshot is not None)
 
 
 def _restoring_snapshots(spec: ValidatorSpec) -> tuple[Right, ...]:

@@ -1,17 +1,22 @@
 """Which captures are kept and which are removed, and why: a report, apart from any deletion.
 
 A report looks at one destination at a time, since each has its own retention. Only proven captures count; the newest
-proven one always stays; the floor beats every rule; what the store has locked stays until it is unlocked.
+proven one always stays; the floor beats every rule; what the store has locked stays until it is unlocked, and what a
+recovery reads until that ends.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.duration import format_duration
+from catalyx_dr.model.record import READ_SET, Record, RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import Retention
 
+# A restore that was cut off goes on with its set when it is asked for again.
+_LONGEST_READ = timedelta(days=7)
+_NONE: Mapping[str, str] = {}
 Period = Callable[[date], tuple[int, ...]]
 _PERIODS: tuple[tuple[str, Period], ...] = (
     ("daily", lambda day: (day.year, day.month, day.day)),
@@ -33,16 +38,34 @@ class Verdict:
         return f"{'keep' if self.keep else 'remove'} {self.capture.identifier}: {', '.join(self.reasons)}"
 
 
-def report(captures: Iterable[Capture], retention: Retention, now: datetime) -> tuple[Verdict, ...]:
+def report(
+    captures: Iterable[Capture], retention: Retention, now: datetime, in_use: Mapping[str, str] = _NONE
+) -> tuple[Verdict, ...]:
     """Judge every capture at one destination at `now` (with a time zone), newest first.
 
     Days, weeks (ISO), months and years are those of UTC that hold a proven capture; a day without one is no day.
     An unproven capture counts for nothing; it goes when a newer one is proven, and until then stays to be looked at.
+    `in_use`: ids of captures that somebody reads now, and who (`read_now`).
     """
     ordered = sorted(captures, key=lambda capture: (capture.taken, capture.identifier), reverse=True)
     proven = [capture for capture in ordered if capture.proven]
     reasons = _reasons_to_keep(proven, retention, now)
+    for capture in ordered:
+        if capture.identifier in in_use:
+            reasons.setdefault(capture, []).append(f"{in_use[capture.identifier]} reads it")
     return tuple(_verdict(capture, reasons.get(capture, []), proven, now) for capture in ordered)
+
+
+def read_now(records: Iterable[Record], now: datetime) -> dict[str, str]:
+    """Sets that a restore or a drill reads, and which; one that began long ago and never ended was killed."""
+    return {
+        str(record.details[READ_SET]): f"{record.kind} {record.identifier}"
+        for record in records
+        if record.status is RecordStatus.RUNNING
+        and record.kind in (RecordKind.RESTORE, RecordKind.DRILL)
+        and READ_SET in record.details
+        and now - record.started < _LONGEST_READ
+    }
 
 
 def removals(verdicts: Iterable[Verdict]) -> tuple[Capture, ...]:

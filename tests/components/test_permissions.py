@@ -48,6 +48,13 @@ def test_recovery_changes_only_named_workloads() -> None:
     assert secrets == {(): {"create"}, ("participant-bootstrap-dump",): {"delete"}}
 
 
+def test_lease_is_for_those_who_can_lock_no_volume() -> None:
+    without = validator_spec(backup={"bucket": VALIDATOR["backup"]["bucket"]})
+    for rules in (backup_rules, recovery_rules):
+        assert allowed(rules(without))[("leases", ())] == {"get", "create", "update"}
+        assert ("leases", ()) not in allowed(rules(validator_spec()))
+
+
 def test_no_rule_uses_wildcards_and_no_role_is_cluster_wide() -> None:
     resources = rendered(stack_spec())
     assert not [resource for resource in resources if "ClusterRole" in resource.type]

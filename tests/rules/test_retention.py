@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.capture_id import capture_id
+from catalyx_dr.model.record import READ_SET, Record, RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import Retention
-from catalyx_dr.rules.retention import most_kept, removals, report
+from catalyx_dr.rules.retention import most_kept, read_now, removals, report
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOURS = st.integers(min_value=-48, max_value=24 * 800)
@@ -156,3 +157,35 @@ def test_what_is_locked_says_until_when() -> None:
 def test_age_keeps_what_is_young(within: timedelta) -> None:
     verdicts = report([at(hour) for hour in range(0, 96, 6)], Retention(keep=1, within=within), NOW)
     assert all(verdict.keep == (verdict.capture.age(NOW) <= within) for verdict in verdicts)
+
+
+@given(captures, retentions, st.data())
+def test_what_somebody_reads_stays_and_changes_nothing_else(
+    history: list[Capture], retention: Retention, data: st.DataObject
+) -> None:
+    in_use = {one.identifier: "restore r1" for one in history if data.draw(st.booleans())}
+    removed = set(removals(report(history, retention, NOW, in_use)))
+    assert removed == {one for one in removals(report(history, retention, NOW)) if one.identifier not in in_use}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "began", "read"),
+    [
+        (RecordKind.RESTORE, RecordStatus.RUNNING, timedelta(hours=3), True),
+        (RecordKind.DRILL, RecordStatus.RUNNING, timedelta(hours=3), True),
+        (RecordKind.RESTORE, RecordStatus.COMPLETED, timedelta(hours=3), False),
+        (RecordKind.RESTORE, RecordStatus.RUNNING, timedelta(days=8), False),
+        (RecordKind.ROLLBACK, RecordStatus.RUNNING, timedelta(hours=3), False),
+    ],
+)
+def test_who_reads_a_set_now(kind: RecordKind, status: RecordStatus, began: timedelta, read: bool) -> None:
+    record = Record(
+        kind=kind,
+        identifier="r1",
+        validator="validator-1",
+        status=status,
+        phase="load",
+        started=NOW - began,
+        details={READ_SET: "20261124t000000z"},
+    )
+    assert bool(read_now([record], NOW)) is read
