@@ -12,7 +12,7 @@ from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.environment_spec import IdentityImportRequest, RecoveryRequest, RestoreRequest
 from catalyx_dr.model.errors import RefusedError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
-from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.model.record import READ_SET, Record, RecordKind, RecordStatus
 from catalyx_dr.model.selector import is_newest
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.identity import how_applied, metadata_of
@@ -25,7 +25,7 @@ from catalyx_dr.rules.identity_history import (
     unproven_imports,
 )
 from catalyx_dr.rules.identity_preflight import IMPORT_CHECKS, ImportFacts, TargetFacts, import_verdicts
-from catalyx_dr.rules.recovery import age_verdict, choose
+from catalyx_dr.rules.recovery import age_verdict, choose, recorded_captures
 from catalyx_dr.rules.restore_preflight import (
     RESTORE_CHECKS,
     OriginalFacts,
@@ -72,7 +72,7 @@ def plan_restore(
 ) -> RecoveryPlan:
     """Find the set and judge what can be seen; raises RefusedError when the Job would refuse it for certain."""
     earlier = records.find(RecordKind.RESTORE, spec.name, request.request_id)
-    known = _earlier_capture(earlier, "set", request.set)
+    known = _earlier_capture(earlier, READ_SET, request.set)
     if earlier is not None and earlier.status is RecordStatus.COMPLETED:
         return RecoveryPlan(known or request.set, done=True)
     history = records.list(spec.name)
@@ -219,12 +219,7 @@ def _resolve(
     kind: str,
 ) -> RecoveryPlan:
     """Choose among the records, else among what the bucket lists: a namespace may be new, the bucket all there is."""
-    known = [
-        Capture.named(record.identifier, proven=record.is_sound_in(request.source), size=record.bytes)
-        for record in records
-        if request.source in record.locations or record.status is not RecordStatus.COMPLETED
-    ]
-    captures = known or [Capture.named(identifier) for identifier in listed]
+    captures = recorded_captures(records, request.source) or [Capture.named(identifier) for identifier in listed]
     try:
         return RecoveryPlan(choose(captures, selector, kind=kind).identifier)
     except RefusedError as error:

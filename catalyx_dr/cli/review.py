@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,12 +13,15 @@ from catalyx_dr.adapters import backup_claims
 from catalyx_dr.adapters.cluster import connect
 from catalyx_dr.adapters.cluster_facts import observe
 from catalyx_dr.adapters.git_history import Revision
+from catalyx_dr.adapters.records import ClusterRecords
 from catalyx_dr.adapters.stack_files import StackFile, StackProject
 from catalyx_dr.cli.options import Context, Kubeconfig
-from catalyx_dr.model.environment_spec import EnvironmentSpec
+from catalyx_dr.model.environment_spec import EnvironmentSpec, RecoveryRequest
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, SpecError
 from catalyx_dr.model.object_names import ObjectNames
+from catalyx_dr.model.record import READ_SET, RecordKind
 from catalyx_dr.rules.encrypted_values import load_unopened
+from catalyx_dr.rules.recovery import RequestSight, request_sight
 from catalyx_dr.rules.review import Base, Review, judged, page, refused_page
 from catalyx_dr.rules.review.engine_preview import read_preview
 from catalyx_dr.rules.review.stack_review import Observed
@@ -105,7 +108,37 @@ def _observed(spec: EnvironmentSpec, file: StackFile, kubeconfig: str | None, co
     except CatalyxDrError as error:
         return Observed(unanswered=str(error))
     denied = f"{', '.join(refused)}, which the identity in use may not read" if refused else ""
-    return Observed(facts, {claims[place]: size for place, size in sizes.items()}, denied)
+    volumes = {claims[place]: size for place, size in sizes.items()}
+    return Observed(facts, volumes, dict(_requests(spec, configured)), denied)
+
+
+def _requests(spec: EnvironmentSpec, configured: tuple[str | None, str | None]) -> Iterator[tuple[str, RequestSight]]:
+    """What the records of the validators tell of the recoveries that are asked for."""
+    if spec.restore is not None:
+        captures = (RecordKind.BACKUP_SET, "backup set", READ_SET)
+        yield "restore", _sight(spec, spec.restore, spec.restore.set, RecordKind.RESTORE, captures, configured)
+    if spec.identity_import is not None:
+        request, captures = spec.identity_import, (RecordKind.IDENTITY_DUMP, "identity dump", "dump")
+        yield "identity_import", _sight(spec, request, request.dump, RecordKind.IDENTITY_IMPORT, captures, configured)
+
+
+def _sight(
+    spec: EnvironmentSpec,
+    request: RecoveryRequest,
+    selector: str,
+    kind: RecordKind,
+    captures: tuple[RecordKind, str, str],
+    configured: tuple[str | None, str | None],
+) -> RequestSight:
+    taken_as, words, detail = captures
+    try:
+        records = ClusterRecords(connect(spec.validator(request.validator).namespace, *configured))
+        earlier = records.find(kind, request.validator, request.request_id)
+        return request_sight(
+            selector, request.source, words, records.list(request.validator, taken_as), earlier, detail
+        )
+    except CatalyxDrError as error:
+        return RequestSight(problem=f"they cannot be read ({error})")
 
 
 def _print(text: str) -> None:

@@ -1,12 +1,14 @@
 """Which capture a recovery uses, and whether its age allows it (domain 1.1)."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.capture_id import is_capture_id
 from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.errors import RefusedError
+from catalyx_dr.model.record import Record, RecordStatus
 from catalyx_dr.model.selector import LATEST, Selection
 from catalyx_dr.rules.verdict import Verdict, passed, refusal, warning
 
@@ -46,6 +48,37 @@ def choose(captures: Iterable[Capture], selector: str, *, kind: str = "backup se
             f"be used; {_listing(ordered)}"
         )
     return named[0]
+
+
+def recorded_captures(records: Iterable[Record], place: str) -> list[Capture]:
+    """Captures at `place` as their records tell; those whose runs did not end well are unproven ones."""
+    return [
+        Capture.named(record.identifier, proven=record.is_sound_in(place), size=record.bytes)
+        for record in records
+        if place in record.locations or record.status is not RecordStatus.COMPLETED
+    ]
+
+
+@dataclass(frozen=True)
+class RequestSight:
+    """What records tell of a requested recovery: the `capture` that it uses, whether it is `done`, or the `problem`."""
+
+    capture: str | None = None
+    done: bool = False
+    problem: str = ""
+
+
+def request_sight(
+    selector: str, place: str, kind: str, captures: Iterable[Record], earlier: Record | None, detail: str
+) -> RequestSight:
+    """Look at the records of captures and at that of the request itself, which names its capture under `detail`."""
+    used = earlier.details.get(detail) if earlier else None
+    if isinstance(used, str):
+        return RequestSight(used, earlier is not None and earlier.status is RecordStatus.COMPLETED)
+    try:
+        return RequestSight(choose(recorded_captures(captures, place), selector, kind=kind).identifier)
+    except RefusedError as error:
+        return RequestSight(problem=str(error))
 
 
 def age_verdict(taken: datetime, now: datetime) -> Verdict:

@@ -4,13 +4,19 @@ import json
 import subprocess
 from collections.abc import Callable
 from copy import deepcopy
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from catalyx_dr.adapters import backup_claims
+from catalyx_dr.cli import review as review_module
+from catalyx_dr.model.record import RecordKind
+from catalyx_dr.rules.policy import ClusterFacts
 from tests.cli.conftest import Typed
+from tests.components.records import MemoryRecords, captured
 from tests.rules.stack_corpus import good
 
 Command = Callable[..., tuple[int, str, str]]
@@ -195,3 +201,33 @@ def test_what_is_no_preview_is_refused(repository: Repository, review: Command, 
     code, _, error = review("--stack", "prod", "--preview-json", "preview.json")
     assert code == 2
     assert "write it with pulumi preview --json" in error
+
+
+@pytest.fixture
+def records(monkeypatch: pytest.MonkeyPatch) -> MemoryRecords:
+    """Records of a cluster that tells nothing else."""
+    kept = MemoryRecords()
+    monkeypatch.setattr(review_module, "connect", lambda *_: None)
+    monkeypatch.setattr(review_module, "observe", lambda *_: (ClusterFacts(), ()))
+    monkeypatch.setattr(backup_claims, "requested_sizes", lambda *_: {})
+    monkeypatch.setattr(review_module, "ClusterRecords", lambda _cluster: kept)
+    return kept
+
+
+def test_latest_is_looked_up_in_the_cluster(repository: Repository, review: Command, records: MemoryRecords) -> None:
+    repository.configuration["restore"] = {"validator": "acme", "set": "latest", "requestId": "r1"}
+    repository.save()
+    _, shown, _ = review("--stack", "prod", "--cluster")
+    assert "its records refuse it: there is no proven backup set" in shown
+
+    newest = captured(RecordKind.BACKUP_SET, datetime.now(UTC) - timedelta(hours=3), "volume")
+    for record in (newest, captured(RecordKind.BACKUP_SET, datetime.now(UTC), "bucket")):
+        records.save(record)
+    _, shown, _ = review("--stack", "prod", "--cluster")
+    assert f"`acme` goes back to the backup set `{newest.identifier}` (taken" in shown
+    assert "the latest one at this moment" in shown
+
+    done = {"kind": RecordKind.RESTORE, "identifier": "r1", "details": {"set": newest.identifier}}
+    records.save(newest.model_copy(update=done))
+    _, shown, _ = review("--stack", "prod", "--cluster")
+    assert f"restore `r1` of `acme` is done, with `{newest.identifier}`; it runs once" in shown

@@ -11,6 +11,7 @@ from catalyx_dr.model.errors import SpecError
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.rules.encrypted_values import load_unopened
 from catalyx_dr.rules.policy import ClusterFacts
+from catalyx_dr.rules.recovery import RequestSight
 from catalyx_dr.rules.review import Base, Review, judged, page, refused_page
 from catalyx_dr.rules.review.engine_preview import read_preview
 from catalyx_dr.rules.review.stack_review import Observed
@@ -26,7 +27,7 @@ OBSERVED = Observed(
         other_backups={"canton-acme": ("the Velero schedule nightly", "3 VolumeSnapshots")},
     ),
     {"acme": Quantity.parse("600Gi")},
-    "backups of other tools, which the identity in use may not read",
+    unanswered="backups of other tools, which the identity in use may not read",
 )
 # What differs from tests/rules/stacks/good/<base>.yaml before and after the change, and what else the review is given.
 CASES: dict[str, dict[str, Any]] = {
@@ -65,6 +66,17 @@ CASES: dict[str, dict[str, Any]] = {
                 "restore.overrides": [{"verdict": "set-age", "reason": "Sequencers were asked to keep more."}],
             }
         },
+    },
+    "recoveries-looked-up": {
+        "base": "recoveries",
+        "before": {"remove": ["restore", "identityImport"]},
+        "after": {"set": {"restore.set": "latest"}},
+        "observed": Observed(
+            requests={
+                "restore": RequestSight("20261124t081500z"),
+                "identity_import": RequestSight(problem="there is no proven identity dump"),
+            }
+        ),
     },
     "recoveries-that-stand": {
         "base": "recoveries",

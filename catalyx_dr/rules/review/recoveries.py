@@ -10,9 +10,11 @@ from catalyx_dr.model.environment_spec import (
     RecoveryRequest,
     RestoreRequest,
 )
+from catalyx_dr.rules.recovery import RequestSight
 from catalyx_dr.rules.review.stack_review import Review
 from catalyx_dr.rules.review.words import code, length, listed, prose
 
+_NOT_LOOKED_UP = RequestSight()
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
@@ -22,28 +24,35 @@ def recoveries(review: Review) -> Iterator[str]:
     for name, words in (("restore", "restore"), ("identity_import", "identity import")):
         request: RecoveryRequest | None = getattr(review.spec, name)
         earlier: RecoveryRequest | None = getattr(before, name) if before else None
-        if request is not None and earlier is not None and request.request_id == earlier.request_id:
+        sight = review.observed.requests.get(name, _NOT_LOOKED_UP) if review.observed else _NOT_LOOKED_UP
+        if request is not None and sight.done:
+            yield (
+                f"{words} {code(request.request_id)} of {code(request.validator)} is done, with "
+                f"{code(sight.capture or 'none')}; it runs once"
+            )
+        elif request is not None and earlier is not None and request.request_id == earlier.request_id:
             yield f"{words} {code(request.request_id)} of {code(request.validator)} stands since before; it runs once"
         elif request is not None:
-            yield f"**{words.upper()} {code(request.request_id)}**: {_told(request, review)}"
+            refused = f"; **its records refuse it: {prose(sight.problem)}**" if sight.problem else ""
+            yield f"**{words.upper()} {code(request.request_id)}**: {_told(request, sight, review)}{refused}"
         elif earlier is not None:
             yield f"{words} {code(earlier.request_id)} is no longer asked for; what it did stays"
 
 
-def _told(request: RecoveryRequest, review: Review) -> str:
+def _told(request: RecoveryRequest, sight: RequestSight, review: Review) -> str:
     stopped = listed([code(str(workload)) for workload in _workloads(request, review.spec)])
     if isinstance(request, RestoreRequest):
         return (
-            f"{code(request.validator)} goes back to {_named(request.set, 'backup set', review)}, read from the "
+            f"{code(request.validator)} goes back to {_named(request.set, 'backup set', sight, review)}, read from the "
             f"{request.source}; {stopped} are stopped while its databases are swapped, and what happened since then is "
             f"lost from them{_in_place(request)}{_overridden(request)}"
         )
     assert isinstance(request, IdentityImportRequest)  # noqa: S101 - for the type checker
     by_hand = "; the Job waits until a person has set the values" if request.apply == "print" else ""
+    dump = _named(request.dump, "identity dump", sight, review)
     return (
-        f"{code(request.validator)} comes back with {_named(request.dump, 'identity dump', review)}, read from the "
-        f"{request.source}, as the new participant {code(request.new_participant_identifier)}; {stopped} are stopped "
-        f"meanwhile{by_hand}{_overridden(request)}"
+        f"{code(request.validator)} comes back with {dump}, read from the {request.source}, as the new participant "
+        f"{code(request.new_participant_identifier)}; {stopped} are stopped meanwhile{by_hand}{_overridden(request)}"
     )
 
 
@@ -60,10 +69,16 @@ def _workloads(request: RecoveryRequest, spec: EnvironmentSpec) -> tuple[object,
     return spec.validator(request.validator).workloads
 
 
-def _named(selector: str, what: str, review: Review) -> str:
-    if not is_capture_id(selector):
-        return f"the {selector} {what}"
-    taken = captured_at(selector)
+def _named(selector: str, what: str, sight: RequestSight, review: Review) -> str:
+    if is_capture_id(selector):
+        return _taken(selector, what, review)
+    if sight.capture is not None:
+        return f"{_taken(sight.capture, what, review)}, the {selector} one at this moment"
+    return f"the {selector} {what}"
+
+
+def _taken(identifier: str, what: str, review: Review) -> str:
+    taken = captured_at(identifier)
     age = review.now - taken
     old = f", {length(age - age % (_HOUR if age >= _DAY else _MINUTE))} old" if age >= _MINUTE else ""
-    return f"the {what} {code(selector)} (taken {taken:%Y-%m-%d %H:%M} UTC{old})"
+    return f"the {what} {code(identifier)} (taken {taken:%Y-%m-%d %H:%M} UTC{old})"

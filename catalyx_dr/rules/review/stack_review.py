@@ -10,6 +10,7 @@ from catalyx_dr.rules.encrypted_values import PLACEHOLDER
 from catalyx_dr.rules.policy.cluster_facts import ClusterFacts
 from catalyx_dr.rules.policy.finding import Finding, Severity
 from catalyx_dr.rules.policy.registry import change_findings, cluster_findings, errors, findings
+from catalyx_dr.rules.recovery import RequestSight
 from catalyx_dr.rules.review.engine_preview import EnginePreview
 
 
@@ -25,10 +26,14 @@ class Base:
 
 @dataclass(frozen=True)
 class Observed:
-    """What the cluster told: `volumes` by validator; `unanswered` says what it did not tell, and why."""
+    """What the cluster told: `volumes` by validator, `requests` by the model's name of their field.
+
+    `unanswered` says what it did not tell, and why.
+    """
 
     facts: ClusterFacts = field(default_factory=ClusterFacts)
     volumes: Mapping[str, Quantity] = field(default_factory=dict)
+    requests: Mapping[str, RequestSight] = field(default_factory=dict)
     unanswered: str = ""
 
 
