@@ -17,7 +17,18 @@ from catalyx_dr.adapters.run_lease import ClusterLeases
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.adapters.volume_snapshots import ClusterSnapshots
 from catalyx_dr.cli.ending import ended_by_signal
-from catalyx_dr.cli.recovery_options import Overrides, read_overrides
+from catalyx_dr.cli.recovery_options import (
+    Apply,
+    DumpSelection,
+    DumpSource,
+    InPlace,
+    MovedTo,
+    NewIdentifier,
+    Overrides,
+    SetSelection,
+    SetSource,
+    read_overrides,
+)
 from catalyx_dr.model.errors import RefusedError, SpecError
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.record import RecordKind
@@ -46,20 +57,10 @@ SpecFile = Annotated[Path, typer.Option("--spec", help="ValidatorSpec as JSON")]
 # Whatever only looks lets everything else go first.
 _POLITE = 10
 _SPEC_PATH = Path("/etc/catalyx-dr/validator.json")
-IdentityFile = Annotated[Path | None, typer.Option(help="File with the private age identity")]
 Request = Annotated[str, typer.Option("--request", help="Request id; the same request never runs twice")]
-
+IdentityFile = Annotated[Path | None, typer.Option(help="File with the private age identity")]
+OnlyCheck = Annotated[bool, typer.Option("--only-check", help="Only the preflight: every verdict, nothing is touched")]
 PartyId = Annotated[str | None, typer.Option(help="Party of the operator, where history knows nothing yet")]
-
-
-SetOption = Annotated[str, typer.Option("--set", help="Backup set id, latest, or latest before a moment")]
-SetSource = Annotated[str, typer.Option("--source", help="volume, bucket or snapshot")]
-InPlace = Annotated[bool, typer.Option("--in-place", help="Drop the present databases first: no room for both")]
-DumpOption = Annotated[str, typer.Option("--dump", help="Identity dump id, or latest")]
-DumpSource = Annotated[str, typer.Option("--source", help="cluster or bucket")]
-NewIdentifier = Annotated[str, typer.Option(help="Participant identifier never used before")]
-MovedTo = Annotated[str | None, typer.Option(help="Participant that has the party since an import failed")]
-Apply = Annotated[str, typer.Option(help="workload, custom-resource or print")]
 
 
 def register(app: typer.Typer) -> None:
@@ -71,10 +72,8 @@ def register(app: typer.Typer) -> None:
         ("drill", rehearse),
         ("ensure-bucket", bucket),
         ("restore", restore_databases),
-        ("check-restore", check_restore),
         ("roll-back", roll_back_restore),
         ("import-identities", import_dump),
-        ("check-import", check_import),
         ("look-inside", look),
         ("adopt-dump", adopt_identities),
         ("adopt-set", adopt_databases),
@@ -153,37 +152,25 @@ def adopt_databases(
 
 
 def restore_databases(
-    set_id: SetOption,
+    set_id: SetSelection,
     request: Request,
     source: SetSource = "volume",
     in_place: InPlace = False,
     age_identity_file: IdentityFile = None,
     override: Overrides = None,
+    only_check: OnlyCheck = False,
     spec: SpecFile = _SPEC_PATH,
 ) -> None:
     """Restore both databases beside the present ones, prove them, and swap."""
     validator, cluster = _read(spec)
-    if source == "snapshot":
-        snapshots = ClusterSnapshots(cluster, validator.name)
-        restore_snapshots(validator, set_id, request, _surroundings(cluster), cluster, snapshots)
-        return
+    surroundings = _surroundings(cluster)
     order = RestoreOrder(set_id, request, source, age_identity_file, read_overrides(override), in_place)
-    restore(validator, order, _surroundings(cluster), cluster)
-
-
-def check_restore(
-    set_id: SetOption,
-    request: Request,
-    source: SetSource = "volume",
-    in_place: InPlace = False,
-    age_identity_file: IdentityFile = None,
-    override: Overrides = None,
-    spec: SpecFile = _SPEC_PATH,
-) -> None:
-    """Only the preflight of a restore."""
-    validator, cluster = _read(spec)
-    order = RestoreOrder(set_id, request, source, age_identity_file, read_overrides(override), in_place)
-    _tell(restore_preflight(validator, order, _surroundings(cluster), cluster))
+    if only_check:
+        _tell(restore_preflight(validator, order, surroundings, cluster))
+    elif source == "snapshot":
+        restore_snapshots(validator, set_id, request, surroundings, cluster, ClusterSnapshots(cluster, validator.name))
+    else:
+        restore(validator, order, surroundings, cluster)
 
 
 def roll_back_restore(request: Request, spec: SpecFile = _SPEC_PATH) -> None:
@@ -193,7 +180,7 @@ def roll_back_restore(request: Request, spec: SpecFile = _SPEC_PATH) -> None:
 
 
 def import_dump(
-    dump_id: DumpOption,
+    dump_id: DumpSelection,
     request: Request,
     new_identifier: NewIdentifier,
     source: DumpSource = "cluster",
@@ -201,33 +188,19 @@ def import_dump(
     moved_to: MovedTo = None,
     age_identity_file: IdentityFile = None,
     override: Overrides = None,
+    only_check: OnlyCheck = False,
     spec: SpecFile = _SPEC_PATH,
 ) -> None:
     """Re-onboard the validator's party with a new participant from an identity dump."""
     validator, cluster = _read(spec)
+    surroundings = _surroundings(cluster)
     order = ImportOrder(
         dump_id, request, new_identifier, source, apply, age_identity_file, read_overrides(override), moved_to
     )
-    import_identities(validator, order, _surroundings(cluster), cluster)
-
-
-def check_import(
-    dump_id: DumpOption,
-    request: Request,
-    new_identifier: NewIdentifier,
-    source: DumpSource = "cluster",
-    apply: Apply = "workload",
-    moved_to: MovedTo = None,
-    age_identity_file: IdentityFile = None,
-    override: Overrides = None,
-    spec: SpecFile = _SPEC_PATH,
-) -> None:
-    """Only the preflight of an identity import."""
-    validator, cluster = _read(spec)
-    order = ImportOrder(
-        dump_id, request, new_identifier, source, apply, age_identity_file, read_overrides(override), moved_to
-    )
-    _tell(import_preflight(validator, order, _surroundings(cluster), cluster))
+    if only_check:
+        _tell(import_preflight(validator, order, surroundings, cluster))
+    else:
+        import_identities(validator, order, surroundings, cluster)
 
 
 def _tell(verdicts: tuple[Verdict, ...]) -> None:

@@ -1,7 +1,7 @@
 """`catalyx-dr preflight`: every verdict on a recovery, made by a Job where databases and stores can be reached."""
 
 from datetime import timedelta
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -14,24 +14,33 @@ from catalyx_dr.adapters.recovery_jobs import Installed, installed
 from catalyx_dr.cli.options import Context, Kubeconfig, Namespace, Validator
 from catalyx_dr.cli.recovery_options import (
     AgeIdentity,
+    Apply,
+    DumpSelection,
+    DumpSource,
+    InPlace,
+    MovedTo,
+    NewIdentifier,
     Overrides,
+    SetSelection,
+    SetSource,
     carry_out,
     fresh_name,
     read_overrides,
     read_secret_key,
 )
-from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.capture_id import is_capture_id
 from catalyx_dr.model.environment_spec import IdentityImportRequest, RestoreRequest
 from catalyx_dr.model.errors import RefusedError
-from catalyx_dr.model.record import RecordKind, RecordStatus
+from catalyx_dr.model.record import RecordKind
+from catalyx_dr.model.selector import LATEST
 from catalyx_dr.model.spec import SecretKey
 from catalyx_dr.rules import spec_faults
-from catalyx_dr.rules.recovery import choose
+from catalyx_dr.rules.recovery import choose, recorded_captures
 
 _Request = TypeVar("_Request", RestoreRequest, IdentityImportRequest)
 _DEADLINE = timedelta(minutes=30)
 _REQUEST = "preflight"
+_ONLY_CHECK = "--only-check"
 
 app = typer.Typer(help="Every verdict on a recovery, before it is asked for; touches nothing.", no_args_is_help=True)
 
@@ -45,9 +54,9 @@ def register(root: typer.Typer) -> None:
 def restore(
     namespace: Namespace,
     validator: Validator = None,
-    set_id: Annotated[str, typer.Option("--set", help="An id, latest, or latest before a moment")] = "latest",
-    source: Annotated[str, typer.Option(help="volume or bucket")] = "volume",
-    in_place: Annotated[bool, typer.Option("--in-place", help="As the stack's inPlace")] = False,
+    set_id: SetSelection = LATEST,
+    source: SetSource = "volume",
+    in_place: InPlace = False,
     age_identity: AgeIdentity = None,
     override: Overrides = None,
     kubeconfig: Kubeconfig = None,
@@ -65,19 +74,19 @@ def restore(
         age_identity=read_secret_key(age_identity),
         overrides=read_overrides(override),
     )
-    arguments = ("check-restore", *restore_arguments(request, set_id))
+    arguments = ("restore", *restore_arguments(request, set_id), _ONLY_CHECK)
     _run(found, cluster, arguments, mounted_secrets.for_restore(found.spec, request))
 
 
 @app.command("import")
 def identity_import(
     namespace: Namespace,
-    new_identifier: Annotated[str, typer.Option(help="Participant identifier never used before")],
+    new_identifier: NewIdentifier,
     validator: Validator = None,
-    dump: Annotated[str, typer.Option(help="Identity dump id, or latest")] = "latest",
-    source: Annotated[str, typer.Option(help="cluster or bucket")] = "cluster",
-    apply: Annotated[str, typer.Option(help="workload, custom-resource or print")] = "workload",
-    moved_to: Annotated[str | None, typer.Option(help="Participant that has the party since an import failed")] = None,
+    dump: DumpSelection = LATEST,
+    source: DumpSource = "cluster",
+    apply: Apply = "workload",
+    moved_to: MovedTo = None,
     age_identity: AgeIdentity = None,
     override: Overrides = None,
     kubeconfig: Kubeconfig = None,
@@ -98,7 +107,7 @@ def identity_import(
         overrides=read_overrides(override),
     )
     chosen = _in_cluster(cluster, found, dump) if source == "cluster" else dump
-    arguments = ("check-import", *import_arguments(request, chosen))
+    arguments = ("import-identities", *import_arguments(request, chosen), _ONLY_CHECK)
     secrets = mounted_secrets.for_identity_import(found.spec, request, chosen if is_capture_id(chosen) else None)
     _run(found, cluster, arguments, secrets)
 
@@ -106,12 +115,7 @@ def identity_import(
 def _in_cluster(cluster: Cluster, found: Installed, dump: str) -> str:
     """Id of the dump: its Secret is mounted by name, because a Job reads no other Secret."""
     records = ClusterRecords(cluster).list(found.spec.name, RecordKind.IDENTITY_DUMP)
-    kept = [
-        Capture.named(one.identifier)
-        for one in records
-        if one.status is RecordStatus.COMPLETED and "cluster" in one.locations
-    ]
-    return choose(kept, dump, kind="identity dump").identifier
+    return choose(recorded_captures(records, "cluster"), dump, kind="identity dump").identifier
 
 
 def _run(found: Installed, cluster: Cluster, arguments: tuple[str, ...], secrets: tuple[SecretKey, ...]) -> None:

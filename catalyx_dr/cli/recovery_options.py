@@ -19,6 +19,14 @@ Overrides = Annotated[
 AgeIdentity = Annotated[
     str | None, typer.Option(metavar="SECRET/KEY", help="Secret and key with the private age identity, for the bucket")
 ]
+SetSelection = Annotated[str, typer.Option("--set", help="Backup set id, latest, or latest before a moment")]
+SetSource = Annotated[str, typer.Option("--source", help="volume, bucket or snapshot")]
+InPlace = Annotated[bool, typer.Option("--in-place", help="Drop the present databases first: no room for both")]
+DumpSelection = Annotated[str, typer.Option("--dump", help="Identity dump id, or latest")]
+DumpSource = Annotated[str, typer.Option("--source", help="cluster or bucket")]
+NewIdentifier = Annotated[str, typer.Option(help="Participant identifier never used before")]
+MovedTo = Annotated[str | None, typer.Option(help="Participant that has the party since an import failed")]
+Apply = Annotated[str, typer.Option(help="workload, custom-resource or print")]
 _REFUSED = 2
 
 

@@ -83,12 +83,13 @@ def test_preflight_of_a_restore_is_a_job_with_the_rights_of_one(played: PlayedJo
     assert pod["serviceAccountName"] == "acme-recovery"
     assert pod["containers"][0]["image"] == "agent:1"
     assert played.arguments == [
-        "check-restore",
+        "restore",
         *("--set", "latest before 2026-11-24T06:00:00Z"),
         *("--request", "preflight"),
         *("--source", "bucket"),
         *("--age-identity-file", "/etc/catalyx-dr/secrets/safe/key"),
         *("--override", "set-age=this network keeps 90 days"),
+        "--only-check",
     ]
     assert played.removed == [played.submitted[0]["metadata"]["name"]]
 
@@ -110,7 +111,8 @@ def test_preflight_of_an_import_mounts_the_newest_dump_by_its_id(
 
     assert run("preflight", "import", "--new-identifier", "acme-2") is None
 
-    assert played.arguments[:3] == ["check-import", "--dump", capture_id(NOW)]
+    assert played.arguments[:3] == ["import-identities", "--dump", capture_id(NOW)]
+    assert played.arguments[-1] == "--only-check"
     secret = ObjectNames.of(SPEC).identity_dump_secret(capture_id(NOW))
     assert secret in str(played.submitted[0]["spec"]["template"]["spec"]["volumes"])
 
