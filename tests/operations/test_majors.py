@@ -19,7 +19,7 @@ from tests.fixtures_validator import Protected, WorkloadLog
 _CLUSTER: Cluster = None  # type: ignore[assignment]  # workloads are stand-ins
 
 
-@pytest.fixture(params=[15, 16, 17, 18])
+@pytest.fixture(params=[14, 15, 16, 17, 18])
 def of_major(request: pytest.FixtureRequest, protected: Protected) -> Iterator[Protected]:
     """A validator on a server of this major version."""
     programs = postgres_programs(request.param)
