@@ -170,5 +170,5 @@ def _copy(validator: Validator) -> Measurement:
         for name in DATABASES
     )
     (validator.folder / "copy.sql").write_text(script)
-    psql = [validator.program("psql"), *validator.connection, "--quiet", "--dbname=postgres"]
+    psql: list[str | Path] = [validator.program("psql"), *validator.connection, "--quiet", "--dbname=postgres"]
     return measured([*psql, "--set=ON_ERROR_STOP=1", f"--file={validator.folder / 'copy.sql'}"])

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.canton_server import Validator
 from dev.cache_folder import content_key, only_one, shared_folder
@@ -70,7 +71,7 @@ class PgBackRest:
         return self._command("backup", "--type=full")
 
     @property
-    def options(self) -> dict[str, object]:
+    def options(self) -> dict[str, Any]:
         """It runs as the server's account, since it reads the server's files."""
         return {"user": "postgres" if os.geteuid() == 0 else None, "cwd": "/"}
 

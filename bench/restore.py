@@ -25,7 +25,8 @@ def _rows(validator: Validator) -> list[Row]:
     spec_file.write_text(validator.spec.model_dump_json())
     run_job("backup", spec_file, folder)
     for name in DATABASES:
-        dump = [validator.program("pg_dump"), *validator.connection, "-Fc", f"--file={_custom(validator, name)}", name]
+        archive = f"--file={_custom(validator, name)}"
+        dump: list[str | Path] = [validator.program("pg_dump"), *validator.connection, "-Fc", archive, name]
         subprocess.run(dump, check=True)
     volume = Contestant("from the volume", lambda: run_job("restore-volume", spec_file, folder))
     bucket = Contestant("from the bucket", lambda: run_job("restore-bucket", spec_file, folder))
