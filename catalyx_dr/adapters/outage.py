@@ -75,7 +75,7 @@ class _LongerThan(stop_base):
         self._patience = patience.total_seconds()
         self._failed_first: float | None = None
 
-    def __call__(self, retry_state: RetryCallState) -> bool:
+    def __call__(self, _state: RetryCallState) -> bool:
         now = monotonic()
         if self._failed_first is None:
             self._failed_first = now
