@@ -71,19 +71,15 @@ def prove(spec: ValidatorSpec, secrets: SecretFiles, identifier: str, fingerprin
     found = client.validator_user().party_id
     if found != party:
         raise UnprovenError(f"the validator's operator is {found}, it should be {party}; check validatorPartyHint")
-    balance = _wallet(spec, secrets, client)
+    login, way_out = wallet_login(spec, secrets), "check validatorWalletUsers, or onboard the user again"
+    balance = wallet_balance(client, login, way_out) if login else None
     return Proof(participant, found, balance, at_scan=prove_hosting(spec, party, participant) is not None)
 
 
-def _wallet(spec: ValidatorSpec, secrets: SecretFiles, client: ValidatorClient) -> Balance | None:
-    login = wallet_login(spec, secrets)
-    if login is None:
-        return None
+def wallet_balance(client: ValidatorClient, login: UserLogin, way_out: str) -> Balance:
+    """What the wallet user has, logged in at Keycloak as the person does; raises UnprovenError when not onboarded."""
     token = user_token(login)
     status = client.user_status(token)
     if not (status.user_onboarded and status.user_wallet_installed):
-        raise UnprovenError(
-            f"wallet user {login.username!r} logs in but is not onboarded; "
-            "check validatorWalletUsers, or onboard the user again"
-        )
+        raise UnprovenError(f"wallet user {login.username!r} logs in but is not onboarded; {way_out}")
     return client.balance(token)

@@ -7,14 +7,14 @@ from typing import TypeVar
 from pydantic import JsonValue
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from catalyx_dr.adapters.keycloak import UserLogin, machine_token, user_token
+from catalyx_dr.adapters.keycloak import UserLogin, machine_token
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.adapters.validator_api import ValidatorClient
 from catalyx_dr.adapters.waiting import came_true
 from catalyx_dr.model.errors import RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.dump_identities import machine_login
-from catalyx_dr.operations.identity_proof import wallet_login
+from catalyx_dr.operations.identity_proof import wallet_balance, wallet_login
 from catalyx_dr.operations.network_proof import prove_hosting
 from catalyx_dr.rules.identity import read_dump
 
@@ -63,15 +63,8 @@ def prove_restored(
 
 
 def _wallet(client: ValidatorClient, login: UserLogin) -> dict[str, JsonValue]:
-    """What the wallet user has, logged in at Keycloak as the person does; raises UnprovenError when not onboarded."""
-    token = user_token(login)
-    status = client.user_status(token)
-    if not (status.user_onboarded and status.user_wallet_installed):
-        raise UnprovenError(
-            f"wallet user {login.username!r} logs in but is not onboarded: whoever was onboarded after the set was "
-            "taken must be onboarded again, then run the same request again"
-        )
-    balance = client.balance(token)
+    lost = "whoever was onboarded after the set was taken must be onboarded again, then run the same request again"
+    balance = wallet_balance(client, login, lost)
     return {
         "balance": str(balance.effective_unlocked_qty),
         "balanceLocked": str(balance.effective_locked_qty),

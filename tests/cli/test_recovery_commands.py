@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from catalyx_dr.adapters import jobs
 from catalyx_dr.adapters.jobs import JobState
 from catalyx_dr.adapters.recovery_jobs import Installed
-from catalyx_dr.cli import app, preflight, rollback
+from catalyx_dr.cli import app, in_cluster, preflight, rollback
 from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.environment_spec import AgentImage
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError
@@ -147,3 +147,34 @@ def test_rollback_is_one_job_a_request_and_runs_again_after_it_failed(played: Pl
     assert played.removed == [name]
     assert played.arguments == ["roll-back", "--request", "r1"]
     assert played.submitted[0]["metadata"]["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("words", "looks", "acts"),
+    [
+        (("restore", "--in-place"), "restore_preflight", "restore"),
+        (
+            ("import", "--new-identifier", "acme-2", "--source", "bucket", "--age-identity", "safe/key"),
+            "import_preflight",
+            "import_identities",
+        ),
+    ],
+)
+def test_job_of_a_preflight_only_looks(
+    played: PlayedJobs, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], looks: str, acts: str
+) -> None:
+    assert run("preflight", *words) is None
+    looked: list[object] = []
+
+    def look(_spec: object, order: object, *_more: object) -> tuple[()]:
+        looked.append(order)
+        return ()
+
+    monkeypatch.setattr(in_cluster, "_read", lambda _path: (SPEC, None))
+    monkeypatch.setattr(in_cluster, looks, look)
+    monkeypatch.delattr(in_cluster, acts)
+
+    ended = CliRunner().invoke(app, played.arguments)
+
+    assert (ended.exit_code, ended.output) == (0, "it may begin\n")
+    assert getattr(looked[0], "request_id", None) == "preflight"

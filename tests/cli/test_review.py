@@ -218,7 +218,10 @@ def test_latest_is_looked_up_in_the_cluster(repository: Repository, review: Comm
     repository.configuration["restore"] = {"validator": "acme", "set": "latest", "requestId": "r1"}
     repository.save()
     _, shown, _ = review("--stack", "prod", "--cluster")
-    assert "its records refuse it: there is no proven backup set" in shown
+    assert (
+        "**by its records there is no proven backup set; no proven one is available**; the Job looks in the volume"
+        in shown
+    )
 
     newest = captured(RecordKind.BACKUP_SET, datetime.now(UTC) - timedelta(hours=3), "volume")
     for record in (newest, captured(RecordKind.BACKUP_SET, datetime.now(UTC), "bucket")):

@@ -33,10 +33,14 @@ def recoveries(review: Review) -> Iterator[str]:
         elif request is not None and earlier is not None and request.request_id == earlier.request_id:
             yield f"{words} {code(request.request_id)} of {code(request.validator)} stands since before; it runs once"
         elif request is not None:
-            refused = f"; **its records refuse it: {prose(sight.problem)}**" if sight.problem else ""
-            yield f"**{words.upper()} {code(request.request_id)}**: {_told(request, sight, review)}{refused}"
+            unknown = f"; **by its records {prose(sight.problem)}**{_looks_itself(request)}" if sight.problem else ""
+            yield f"**{words.upper()} {code(request.request_id)}**: {_told(request, sight, review)}{unknown}"
         elif earlier is not None:
             yield f"{words} {code(earlier.request_id)} is no longer asked for; what it did stays"
+
+
+def _looks_itself(request: RecoveryRequest) -> str:
+    return f"; the Job looks in the {request.source} itself" if request.source in ("volume", "bucket") else ""
 
 
 def _told(request: RecoveryRequest, sight: RequestSight, review: Review) -> str:
