@@ -17,6 +17,7 @@ from catalyx_dr.adapters.cluster import Cluster, connect
 from catalyx_dr.adapters.events import warn_about
 from catalyx_dr.adapters.identity_secrets import has_dump
 from catalyx_dr.adapters.records import ClusterRecords
+from catalyx_dr.adapters.run_lease import ClusterLeases
 from catalyx_dr.model.errors import RefusedError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from dev.toolchain.go_tools import kubectl
@@ -37,12 +38,17 @@ def _objects(declared: list[Declared], kind: str, name: str) -> Any:
 
 
 @pytest.fixture
-def acting_as(client: Client, kubeconfig: Path, namespace: str) -> Iterator[As]:
-    """The cluster as one of the declared service accounts sees it; every CronJob is there."""
-    validator = VALIDATOR | {"namespace": namespace, "verification": {}, "drill": {}}
+def acting_as(client: Client, kubeconfig: Path, namespace: str, request: pytest.FixtureRequest) -> Iterator[As]:
+    """The cluster as one of the declared service accounts sees it; every CronJob is there.
+
+    A parameter is the validator's `backup` instead of the usual one.
+    """
+    backup = getattr(request, "param", VALIDATOR["backup"])
+    validator = VALIDATOR | {"namespace": namespace, "verification": {}, "drill": {}, "backup": backup}
     declared = rendered(stack_spec(validators=[validator]))
-    for name in ("acme-backup", "acme-verify", "acme-drill", "acme-identity-dump"):
-        client.create(_objects(declared, "CronJob", name))
+    for name in ("acme-backup", "acme-verify", "acme-drill", "acme-identity-dump", "acme-recovery"):
+        if name != "acme-recovery":
+            client.create(_objects(declared, "CronJob", name))
         client.create(ServiceAccount(metadata=ObjectMeta(name=name, namespace=namespace)))
         client.create(_objects(declared, "Role", name))
         client.create(_objects(declared, "RoleBinding", name))
@@ -99,6 +105,16 @@ def test_verification_finds_a_dump_whose_secret_it_may_not_read(acting_as: As, c
     assert not has_dump(verifier, "acme", "20260302t060000z")  # looking left nothing behind
     with pytest.raises(RefusedError, match="not allowed"):
         verifier.delete_secret("acme-identities-20260301t060000z")
+
+
+@pytest.mark.parametrize("acting_as", [{"bucket": VALIDATOR["backup"]["bucket"]}], indirect=True)
+def test_backup_and_recovery_keep_each_other_away_where_no_volume_can_be_locked(acting_as: As) -> None:
+    accounts = [ClusterLeases(acting_as(name)) for name in ("acme-backup", "acme-recovery")]
+    for first, second in (accounts, reversed(accounts)):
+        with first.only_run("acme") as held:
+            with pytest.raises(RefusedError, match="another backup or recovery"), second.only_run("acme"):
+                pass
+            held.check()
 
 
 def test_verification_keeps_records(acting_as: As) -> None:
