@@ -42,10 +42,10 @@ class StackProject:
 
     @classmethod
     def _read(cls, folder: Path, path: Path) -> "StackProject":
-        document = _mapping(read_yaml(path.read_text(encoding="utf-8"), path.name), path.name)
+        document = _mapping(read_yaml(_text(path), path.name), path.name)
         name = str(document.get("name", ""))
         defaults = {}
-        for key, declared in (document.get("config") or {}).items():
+        for key, declared in _mapping(document.get("config") or {}, f"{path.name}: config").items():
             own = str(key).removeprefix(f"{name}:")
             for source in ("default", "value"):
                 if ":" not in own and isinstance(declared, Mapping) and source in declared:
@@ -66,7 +66,7 @@ class StackProject:
             raise MissingError(
                 f"there is no stack {stack!r}: {path} is missing; its folder has {', '.join(names) or 'none'}"
             )
-        return self.parse(path.read_text(encoding="utf-8"), path.name)
+        return self.parse(_text(path), path.name)
 
     def parse(self, text: str, name: str) -> StackFile:
         """Stack file from its text; `name` is for errors."""
@@ -117,6 +117,15 @@ def _way_out(error: yaml.MarkedYAMLError) -> str:
     if "'\\t'" in problem:
         return "; indent with blanks, not with tabs"
     return ""
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path.name}: is no UTF-8 from its byte {error.start + 1} on; save it as UTF-8") from None
+    except OSError as error:
+        raise SpecError(f"{path.name}: {error.strerror}; see that it can be read") from None
 
 
 def _mapping(document: Any, name: str) -> Mapping[str, Any]:

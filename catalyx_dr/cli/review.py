@@ -23,7 +23,7 @@ from catalyx_dr.model.record import READ_SET, RecordKind
 from catalyx_dr.rules.encrypted_values import load_unopened
 from catalyx_dr.rules.recovery import RequestSight, request_sight
 from catalyx_dr.rules.review import Base, Review, judged, page, refused_page
-from catalyx_dr.rules.review.engine_preview import read_preview
+from catalyx_dr.rules.review.engine_preview import EnginePreview, read_preview
 from catalyx_dr.rules.review.stack_review import Observed
 
 _REFUSED = 2
@@ -61,7 +61,7 @@ def review(
             now=datetime.now(UTC),
             base=before,
             encrypted=encrypted,
-            preview=read_preview(_document(preview_json), spec) if preview_json else None,
+            preview=_preview(preview_json, spec) if preview_json else None,
             observed=_observed(spec, file, kubeconfig, context) if cluster else None,
         )
     )
@@ -80,6 +80,15 @@ def _base(project: StackProject, stack: str, name: str) -> Base:
         return Base(name, revision.commit, load_unopened(project.parse(text, path.name).settings)[0])
     except SpecError as error:
         return Base(name, revision.commit, None, f"its {path.name} cannot be read ({str(error).splitlines()[0]})")
+
+
+def _preview(path: Path, spec: EnvironmentSpec) -> EnginePreview:
+    try:
+        return read_preview(_document(path), spec)
+    except (AttributeError, TypeError):
+        raise RefusedError(
+            f"--preview-json {path} is no preview of an engine; write it with pulumi preview --json"
+        ) from None
 
 
 def _document(path: Path) -> Mapping[str, Any]:

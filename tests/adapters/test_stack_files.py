@@ -66,6 +66,19 @@ def test_what_is_no_yaml_is_refused(text: str) -> None:
         read_yaml(text, "stack.yaml")
 
 
+def test_file_of_another_encoding_is_told(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: backups\n")
+    (tmp_path / "Pulumi.dev.yaml").write_bytes(b"config:\n  backups:environment: \xe9\n")
+    with pytest.raises(SpecError, match=r"Pulumi\.dev\.yaml: is no UTF-8 from its byte 32 on; save it as UTF-8"):
+        StackProject.around(tmp_path).read("dev")
+
+
+def test_project_whose_settings_are_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: backups\nconfig: [1]\n")
+    with pytest.raises(SpecError, match=r"Pulumi\.yaml: config: found no mapping"):
+        StackProject.around(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "config: [1]", "text"])
 def test_what_is_no_stack_file_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "Pulumi.yaml").write_text(PROJECT)

@@ -194,7 +194,10 @@ def test_preview_of_the_engine_is_read(repository: Repository, review: Command) 
     assert "Resources: 1 to create, 1 to update, 1 to replace, 1 to delete." in shown
 
 
-@pytest.mark.parametrize("text", [None, "", "Previewing update (prod):", json.dumps(["steps"])])
+@pytest.mark.parametrize(
+    "text",
+    [None, "", "Previewing update (prod):", json.dumps(["steps"]), json.dumps({"steps": [1]}), '{"diagnostics": [[]]}'],
+)
 def test_what_is_no_preview_is_refused(repository: Repository, review: Command, text: str | None) -> None:
     if text is not None:
         (repository.folder / "preview.json").write_text(text)
