@@ -1,9 +1,12 @@
 """Costs of the Pulumi SDK that grow with the number of resources, and that a program need not bear."""
 
+import asyncio
 import gc
 import os
+from typing import Any
 
 import pulumi
+from pulumi.runtime import stack
 
 KEEP_DEBUG = "CATALYX_DR_SDK_DEBUG"
 
@@ -15,6 +18,18 @@ def spare_costs() -> None:
     # Five debug messages a resource, each a call that the whole program waits for, and the engine drops them.
     if not os.environ.get(KEEP_DEBUG):
         pulumi.log.debug = _drop
+    # Whenever one output is known, the SDK begins anew to wait for all the others: the square of their number.
+    stack.asyncio = _WaitsForAll()  # type: ignore[attr-defined]
+
+
+class _WaitsForAll:
+    """`asyncio` for the SDK's loop over outputs: it wakes when all are known, or one has failed."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    async def wait(self, outputs: list[asyncio.Task[Any]], **_: object) -> tuple[set[asyncio.Task[Any]], ...]:
+        return await asyncio.wait(outputs, return_when=asyncio.FIRST_EXCEPTION)
 
 
 def _drop(*_arguments: object, **_named: object) -> None:

@@ -37,7 +37,9 @@ if [ "${1:-}" = --lock ]; then
   exit
 fi
 
-key=$(cat requirements/dev.lock <("$base" -V) | sha256sum | cut -c1-12)
+# Compiled at once: without it, every run of the engine compiles thousands of modules where Python may not write bytecode.
+sync=(uv pip sync --quiet --require-hashes --compile-bytecode)
+key=$(cat requirements/dev.lock <("$base" -V) <(echo "${sync[@]}") | sha256sum | cut -c1-12)
 environment=$cache/python-$key
 if [ ! -e "$environment/complete" ]; then
   mkdir -p "$cache"
@@ -47,7 +49,7 @@ if [ ! -e "$environment/complete" ]; then
     echo "installing the Python environment (about a minute)" >&2
     rm -rf "$environment"
     uv venv --quiet --python "$base" "$environment" >&2
-    uv pip sync --quiet --require-hashes --python "$environment/bin/python" requirements/dev.lock >&2 ||
+    "${sync[@]}" --python "$environment/bin/python" requirements/dev.lock >&2 ||
       fail "the packages of requirements/dev.lock could not be installed; see the lines above, check the network, run again"
     touch "$environment/complete"
   fi

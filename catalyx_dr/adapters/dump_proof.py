@@ -1,44 +1,68 @@
-"""Proves a dump while it is still written: each finished file is decoded, counted, hashed, and passed on."""
+"""Proves a dump while it is still written: each file is decoded, counted and hashed as it grows, then passed on."""
 
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Lock
+from threading import Event, Lock
 
-from catalyx_dr.adapters.dump_files import described, dump_path, files_of
+from catalyx_dr.adapters.dump_files import dump_path, files_of
+from catalyx_dr.adapters.growing_file import GrowingFile
 from catalyx_dr.adapters.postgres_client import PostgresClient
 from catalyx_dr.adapters.row_counting import rows_in
 from catalyx_dr.model.backup_set import StoredFile
 from catalyx_dr.model.errors import CatalyxDrError, UnprovenError
 
 _SHOWN = 3
+# Written last, when the dump is complete.
+_CONTENTS = "toc.dat"
 
 
 class DumpProof:
-    """The proof of the dump in `root/name`. Closed by whoever made it, however the dump went."""
+    """The proof of the dump in `root/name`, which `threads` processes write. Closed by whoever made it."""
 
     def __init__(self, root: Path, name: str, threads: int) -> None:
         self._root = root
         self._name = name
+        self._one_at_a_time = threads == 1
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"proof of {name}")
         self._lock = Lock()
         self._begun: dict[Path, Future[StoredFile]] = {}
+        self._finished: dict[Path, Event] = {}
         self._rows: dict[str, int | None] = {}
         self._proven: SimpleQueue[StoredFile | None] = SimpleQueue()
         self._closed = False
 
-    def finished(self, path: Path) -> None:
-        """Begin to prove a file that will not change any more."""
-        with self._lock:
-            if path not in self._begun and not self._closed:
-                self._begun[path] = self._pool.submit(self._prove, path)
+    def table_begun(self) -> None:
+        """Begin to prove the files of tables that are written now."""
+        if self._one_at_a_time:
+            self._all_begun_are_finished()
+        for path in (self._root / self._name).glob("*.dat*"):
+            if path.name != _CONTENTS:
+                self._prove_while_written(path)
+
+    def table_finished(self, path: Path) -> None:
+        """This file will not change any more."""
+        self._prove_while_written(path)
+        self._finished[path].set()
 
     def all_finished(self) -> None:
-        """The dump is complete: begin with what nobody told of."""
+        """The dump is complete: go on with what nobody told of."""
         for path in files_of(self._root, self._name):
-            self.finished(path)
+            self._prove_while_written(path)
+        self._all_begun_are_finished()
+
+    def _all_begun_are_finished(self) -> None:
+        for finished in list(self._finished.values()):
+            finished.set()
+
+    def _prove_while_written(self, path: Path) -> None:
+        with self._lock:
+            if path not in self._begun:
+                self._finished[path] = Event()
+                if not self._closed:
+                    self._begun[path] = self._pool.submit(self._prove, path, self._finished[path])
 
     def result(
         self, client: PostgresClient, tables: Mapping[int, str], rows: Mapping[str, int]
@@ -73,18 +97,16 @@ class DumpProof:
         """Give up what is still to be proven, without waiting; nothing happens after `result`."""
         with self._lock:
             self._closed = True
+        self._all_begun_are_finished()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._proven.put(None)
 
-    def _prove(self, path: Path) -> StoredFile:
-        self._rows[path.name.split(".")[0]] = rows_in(path)
-        file = described(self._root, path)
-        # Here, and not when the set is published, so that the disk writes while other files are still dumped.
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    def _prove(self, path: Path, finished: Event) -> StoredFile:
+        with GrowingFile(path, finished) as content:
+            self._rows[path.name.split(".")[0]] = rows_in(path.name, content)
+            # Here, and not when the set is published, so that the disk writes while other files are still dumped.
+            os.fsync(content.fileno())
+        file = content.as_stored(path.relative_to(self._root).as_posix())
         self._proven.put(file)
         return file
 
@@ -100,7 +122,8 @@ def decode(client: PostgresClient, root: Path, name: str) -> None:
         return
     client.tables_in(root / name)
     for path in files_of(root, name):
-        rows_in(path)
+        with path.open("rb", buffering=0) as content:
+            rows_in(path.name, content)
 
 
 def row_faults(tables: Mapping[int, str], rows: Mapping[str, int], dumped: Mapping[int, int | None]) -> list[str]:

@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from tempfile import SpooledTemporaryFile
 from threading import Event
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -11,16 +12,18 @@ from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.model.errors import CatalyxDrError
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, UploadPartOutputTypeDef
 
     from catalyx_dr.adapters.bucket_store import BucketStore
 
 _MIB = 1024 * 1024
 # S3 takes 10,000 parts an object. They grow, so that small objects need little memory and large ones find room:
-# 8 MiB up to 31 GiB, 16 up to 78 GiB, 32 up to 140 GiB, 64 to the end.
-_LARGER_AFTER = ((4000, 8 * _MIB), (7000, 16 * _MIB), (9000, 32 * _MIB), (10_000, 64 * _MIB))
+# 5 MiB up to 10 GiB, 8 up to 25 GiB, 16 up to 72 GiB, 64 up to 260 GiB, 256 up to 510 GiB.
+_LARGER_AFTER = ((2000, 5 * _MIB), (4000, 8 * _MIB), (7000, 16 * _MIB), (9000, 64 * _MIB), (10_000, 256 * _MIB))
+# Larger parts wait on disk: memory stays the same for an archive of any size.
+_IN_MEMORY_BYTES = 8 * _MIB
 _CHECKSUM: Literal["CRC32"] = "CRC32"
-_ON_THE_WAY_BYTES = 16 * _MIB
+_ON_THE_WAY = 2
 _Answer = TypeVar("_Answer")
 
 
@@ -32,11 +35,11 @@ class MultipartUpload(io.RawIOBase):
         self._at: dict[str, Any] = {"Bucket": store.at.name, "Key": key}
         self._key = key
         self._pace = pace
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="upload")
-        self._on_the_way: list[tuple[int, Future[CompletedPartTypeDef]]] = []
+        self._pool = ThreadPoolExecutor(_ON_THE_WAY, thread_name_prefix="upload")
+        self._on_the_way: list[Future[CompletedPartTypeDef]] = []
         self._parts: list[CompletedPartTypeDef] = []
         self._number = 0
-        self._buffer = bytearray()
+        self._part: SpooledTemporaryFile[bytes] | None = None
         self._hash = hashlib.sha256()
         self._given_up = Event()
         self.bytes = 0
@@ -56,23 +59,24 @@ class MultipartUpload(io.RawIOBase):
         """Take bytes; waits while enough is on the way. Raises what an earlier part met."""
         if self._given_up.is_set():
             raise CatalyxDrError(f"the upload of {self._key} was given up")
-        block = bytes(data)
+        block = memoryview(data)
         self._hash.update(block)
         self.bytes += len(block)
         self._pace.spend(len(block))
-        self._buffer += block
-        size = self._part_bytes()
-        while len(self._buffer) >= size:
-            self._send(bytes(memoryview(self._buffer)[:size]))
-            del self._buffer[:size]
-            size = self._part_bytes()
+        left, size = block, self._part_bytes()
+        while left:
+            self._part = part = self._part or SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115
+            taken, left = left[: size - part.tell()], left[size - part.tell() :]
+            part.write(taken)
+            if part.tell() == size:
+                self._send(part)
+                size = self._part_bytes()
         return len(block)
 
     def complete(self) -> None:
         """Send what is left and make the object of all parts."""
-        if self._buffer:
-            self._send(bytes(self._buffer))
-            self._buffer.clear()
+        if self._part:
+            self._send(self._part)
         self._settle(0)
         self._pool.shutdown()
         self._ask(
@@ -83,6 +87,8 @@ class MultipartUpload(io.RawIOBase):
         """Let no more be written; parts that are on the way are not waited for."""
         self._given_up.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._part:
+            self._part.close()
 
     def abort(self) -> None:
         """Drop what was sent. Raises UnreachableError when the store does not answer."""
@@ -96,17 +102,25 @@ class MultipartUpload(io.RawIOBase):
     def _too_large(self) -> int:
         raise CatalyxDrError(f"{self._key} has more than the {self._number} parts that a store takes; use snapshots")
 
-    def _send(self, part: bytes) -> None:
+    def _send(self, part: SpooledTemporaryFile[bytes]) -> None:
+        self._settle(_ON_THE_WAY - 1)
+        self._part = None
         self._number += 1
-        self._settle(max(_ON_THE_WAY_BYTES - len(part), 0))
-        self._on_the_way.append((len(part), self._pool.submit(self._send_part, self._number, part)))
+        sending = self._pool.submit(self._send_part, self._number, part)
+        sending.add_done_callback(lambda _: part.close())
+        self._on_the_way.append(sending)
 
-    def _send_part(self, number: int, part: bytes) -> "CompletedPartTypeDef":
-        answer = self._ask(
-            lambda: self._store.client.upload_part(
-                **self._upload, PartNumber=number, Body=part, ChecksumAlgorithm=_CHECKSUM
+    def _send_part(self, number: int, part: SpooledTemporaryFile[bytes]) -> "CompletedPartTypeDef":
+        size = part.tell()
+
+        def upload() -> "UploadPartOutputTypeDef":
+            part.seek(0)
+            body = part if size > _IN_MEMORY_BYTES else part.read()
+            return self._store.client.upload_part(
+                **self._upload, PartNumber=number, Body=body, ChecksumAlgorithm=_CHECKSUM
             )
-        )
+
+        answer = self._ask(upload)
         checksums = {
             name: value for name, value in answer.items() if name.startswith("Checksum") and name != "ChecksumType"
         }
@@ -121,8 +135,7 @@ class MultipartUpload(io.RawIOBase):
 
         return self._store.outages.outlast(ask, self._given_up)
 
-    def _settle(self, allowed_bytes: int) -> None:
-        """Wait for parts in their order until no more than this is on the way."""
-        while sum(size for size, _ in self._on_the_way) > allowed_bytes:
-            _, first = self._on_the_way.pop(0)
-            self._parts.append(first.result())
+    def _settle(self, allowed: int) -> None:
+        """Wait for parts in their order until no more than this are on the way."""
+        while len(self._on_the_way) > allowed:
+            self._parts.append(self._on_the_way.pop(0).result())

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,8 @@ from catalyx_dr.model.errors import RefusedError
 _FOLDERS = ("/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin")
 _ZSTD_SINCE = 16
 _LOCK_WAIT = "5min"
+# What pg_dump says when it has made the file of a table, before the first row.
+_BEGUN = "dumping contents of table "
 # What pg_dump says when a worker has written and closed the file of a table.
 _FINISHED = re.compile(r"finished item (\d+) TABLE DATA ")
 _TABLE_DATA = re.compile(r"^(\d+); \d+ (\d+) TABLE DATA ", re.MULTILINE)
@@ -49,18 +50,21 @@ class PostgresClient:
         *,
         jobs: int,
         level: int,
+        begun: Callable[[], None] = lambda: None,
         finished: Callable[[Path], None] = lambda path: None,
     ) -> Iterator[None]:
         """Dump into the new folder `target` while the block runs; after the block the dump is complete.
 
-        `finished` is told of the file of a table when that will not change any more (in another thread, and only of
-        parallel dumps). Nothing is synced to disk: whoever publishes does that. Raises CatalyxDrError with pg_dump's
-        last words.
+        `begun` is called when there is the file of one more table, `finished` is told of such a file when that will
+        not change any more (only of parallel dumps); both in another thread. Nothing is synced to disk: whoever
+        publishes does that. Raises CatalyxDrError with pg_dump's last words.
         """
 
         def listen(line: str) -> None:
             if found := _FINISHED.search(line):
                 finished(target / f"{found[1]}.dat{self._suffix}")
+            elif _BEGUN in line:
+                begun()
 
         arguments = [
             "--format=directory",
@@ -153,8 +157,7 @@ class PostgresClient:
 
     @cached_property
     def _has_zstd(self) -> bool:
-        # Without the zstd program, what pg_dump compresses with zstd could not be proven.
-        if self.major < _ZSTD_SINCE or shutil.which("zstd") is None:
+        if self.major < _ZSTD_SINCE:
             return False
         # Builds differ; the program looks at its compression before it looks for the server, which is none.
         probe = [str(self.folder / "pg_dump"), "--compress=zstd", "--file=/dev/null", "--dbname=host=/nonexistent"]

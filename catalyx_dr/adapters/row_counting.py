@@ -1,48 +1,62 @@
 """Rows of a dump, counted while it is decoded: in the file of one table, and in the SQL of a whole archive."""
 
 import re
+import sys
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import IO
+from gzip import BadGzipFile, GzipFile
+from io import RawIOBase
+from pathlib import PurePath
+from typing import IO, cast
 
-from catalyx_dr.adapters.programs import running
 from catalyx_dr.model.errors import CatalyxDrError
 
-_BLOCK_BYTES = 1024 * 1024
-_DECODERS = {".zst": ["zstd", "-dcq", "--"], ".gz": ["gzip", "-dcq", "--"]}
+if sys.version_info >= (3, 14):
+    from compression.zstd import ZstdError, ZstdFile
+else:
+    from backports.zstd import ZstdError, ZstdFile
+
+# Small enough to stay in the processor's cache between decoding and counting.
+_BLOCK_BYTES = 256 * 1024
 # How pg_dump ends the data of a table.
 _END = b"\\.\n\n\n"
 _OID = re.compile(rb"^-- TOC entry \d+ \(class \d+ OID (\d+)\)$")
 
 
-def rows_in(path: Path) -> int | None:
-    """Decode the file to its last byte and count the rows of its table; None for a file that holds no table.
+def rows_in(name: str, content: RawIOBase) -> int | None:
+    """Decode the file `name` to its last byte and count the rows of its table; None for a file that holds no table.
 
-    pg_restore takes the early end of a zstd file for its end (measured with 17.12); zstd itself does not, and the last
-    line of a table's data is looked for. Raises CatalyxDrError when the file is damaged.
+    pg_restore takes the early end of a zstd file for its end (measured with 17.12); here it is an error, and the last
+    line of a table's data is looked for. Raises CatalyxDrError when the content is damaged.
     """
-    with _decoded(path) as content:
-        lines, tail = 0, b""
-        while block := content.read(_BLOCK_BYTES):
-            lines += block.count(b"\n")
-            tail = (tail + block)[-len(_END) :]
-    if not path.name.split(".")[0].isdigit():
+    try:
+        lines, tail = _lines(_decoded(name, content))
+    except (EOFError, ZstdError, zlib.error, BadGzipFile) as error:
+        raise CatalyxDrError(f"{name} cannot be decoded: {error}") from None
+    if not name.split(".")[0].isdigit():
         return None
     if tail != _END:
-        raise CatalyxDrError(f"{path.name} ends early: the end of the table's data is missing")
+        raise CatalyxDrError(f"{name} ends early: the end of the table's data is missing")
     return lines - _END.count(b"\n")
 
 
-@contextmanager
-def _decoded(path: Path) -> Iterator[IO[bytes]]:
-    decoder = _DECODERS.get(path.suffix)
-    if decoder is None:
-        with path.open("rb") as file:
-            yield file
-        return
-    with running([*decoder, str(path)], f"decoding {path.name}", feeds=True) as program:
-        yield program.output
+def _lines(content: RawIOBase) -> tuple[int, bytes]:
+    """Number of line ends, and the last bytes."""
+    block, lines, tail = bytearray(_BLOCK_BYTES), 0, b""
+    while size := content.readinto(block):
+        lines += block.count(b"\n", 0, size)
+        tail = (tail + block[max(size - len(_END), 0) : size])[-len(_END) :]
+    return lines, tail
+
+
+def _decoded(name: str, content: RawIOBase) -> RawIOBase:
+    match PurePath(name).suffix:
+        case ".zst":
+            return cast(RawIOBase, ZstdFile(cast(IO[bytes], content)))
+        case ".gz":
+            return cast(RawIOBase, GzipFile(fileobj=cast(IO[bytes], content)))
+        case _:
+            return content
 
 
 def rows_by_table(script: IO[bytes]) -> dict[int, int]:

@@ -90,7 +90,8 @@ def dump(source: Source, folder: Path, proof: DumpProof, backup: DatabaseBackup,
             folder / source.role,
             jobs=backup.parallel_jobs,
             level=backup.compression_level,
-            finished=proof.finished,
+            begun=proof.table_begun,
+            finished=proof.table_finished,
         ),
     ):
         observed = observe(source, connection)

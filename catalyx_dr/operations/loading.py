@@ -11,6 +11,7 @@ from catalyx_dr.adapters.database_twin import create_like
 from catalyx_dr.adapters.dump_files import dump_path
 from catalyx_dr.adapters.postgres import PostgresServer, Rename, ServerVersion
 from catalyx_dr.adapters.postgres_client import PostgresClient, client_for
+from catalyx_dr.adapters.table_statistics import analyze
 from catalyx_dr.model.backup_set import DatabaseCapture, Manifest
 from catalyx_dr.model.errors import UnprovenError
 from catalyx_dr.model.validator_spec import Database, DatabaseRole, ValidatorSpec
@@ -89,10 +90,15 @@ def load_all(
 ) -> None:
     """Load all at the same time: one builds its last index while another copies rows. Errors are those of `load`.
 
-    In place, where there is no room for much, one after the other.
+    The participant, which takes longest, has `jobs` sessions, another database half as many. In place, where there is
+    no room for much, one after the other.
     """
     with ThreadPoolExecutor(1 if in_place else len(targets), thread_name_prefix="load") as pool:
-        loads = [pool.submit(load, target, manifest, folder, jobs, say, in_place=in_place) for target in targets]
+        loads = [
+            pool.submit(load, target, manifest, folder, sessions, say, in_place=in_place)
+            for target in targets
+            for sessions in (jobs if target.role is DatabaseRole.PARTICIPANT or in_place else max(jobs // 2, 1),)
+        ]
         try:
             for one in as_completed(loads):
                 one.result()
@@ -124,9 +130,9 @@ def load(
     for fault in refused:
         say(f"attention: {fault} of {target.database.name!r} could not be given to the restored database")
     target.client.load(target.server, target.loading, dump_path(folder, target.role), jobs=jobs, owners=target.owners)
+    # Without statistics the first queries of a large participant take minutes.
+    analyze(target.server, target.loading, jobs)
     with target.server.connect(target.loading) as connection:
-        # Without statistics the first queries of a large participant take minutes.
-        connection.execute("ANALYZE")
         _prove_contents(connection, target, manifest)
     with target.server.maintenance() as connection:
         postgres.mark(connection, target.loading, target.mark)

@@ -2,10 +2,10 @@
 
 import gzip
 import io
-import subprocess
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
+from backports import zstd
 
 from catalyx_dr.adapters.dump_proof import row_faults
 from catalyx_dr.adapters.row_counting import rows_by_table, rows_in
@@ -15,45 +15,46 @@ _ROWS = b"".join(b"%d\tvalue\\nwith\\n lines\n" % number for number in range(500
 _TABLE = _ROWS + b"\\.\n\n\n"
 
 
-def _zstd(content: bytes) -> bytes:
-    return subprocess.run(["zstd", "-cq"], input=content, capture_output=True, check=True).stdout
+def _rows_in(name: str, content: bytes) -> int | None:
+    return rows_in(name, io.BytesIO(content))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("suffix", "pack"), [("", bytes), (".gz", gzip.compress), (".zst", _zstd)])
-def test_rows_are_counted(tmp_path: Path, suffix: str, pack: object) -> None:
-    path = tmp_path / f"2699.dat{suffix}"
-    path.write_bytes(pack(_TABLE))  # type: ignore[operator]
-
-    assert rows_in(path) == 5000
+_PACKED = pytest.mark.parametrize(("suffix", "pack"), [("", bytes), (".gz", gzip.compress), (".zst", zstd.compress)])
 
 
-def test_empty_table_has_no_rows_and_a_table_of_contents_has_no_count(tmp_path: Path) -> None:
-    (tmp_path / "1.dat").write_bytes(b"\\.\n\n\n")
-    (tmp_path / "toc.dat").write_bytes(b"PGDMP")
-    (tmp_path / "blob_16.dat.zst").write_bytes(_zstd(b"large object"))
+@_PACKED
+def test_rows_are_counted(suffix: str, pack: Callable[[bytes], bytes]) -> None:
+    assert _rows_in(f"2699.dat{suffix}", pack(_TABLE)) == 5000
 
-    assert rows_in(tmp_path / "1.dat") == 0
-    assert rows_in(tmp_path / "toc.dat") is None
-    assert rows_in(tmp_path / "blob_16.dat.zst") is None
+
+def test_empty_table_has_no_rows_and_a_table_of_contents_has_no_count() -> None:
+    assert _rows_in("1.dat", b"\\.\n\n\n") == 0
+    assert _rows_in("toc.dat", b"PGDMP") is None
+    assert _rows_in("blob_16.dat.zst", zstd.compress(b"large object")) is None
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.1, 0.5, 0.99])
-@pytest.mark.parametrize(("suffix", "pack"), [("", bytes), (".gz", gzip.compress), (".zst", _zstd)])
-def test_cut_file_is_noticed(tmp_path: Path, suffix: str, pack: object, kept: float) -> None:
-    path = tmp_path / f"2699.dat{suffix}"
-    content = pack(_TABLE)  # type: ignore[operator]
-    path.write_bytes(content[: int(len(content) * kept)])
-
-    with pytest.raises(CatalyxDrError):
-        rows_in(path)
+@_PACKED
+def test_cut_file_is_noticed(suffix: str, pack: Callable[[bytes], bytes], kept: float) -> None:
+    content = pack(_TABLE)
+    with pytest.raises(CatalyxDrError, match="2699"):
+        _rows_in(f"2699.dat{suffix}", content[: int(len(content) * kept)])
 
 
-def test_whole_frame_that_ends_within_the_data_is_noticed(tmp_path: Path) -> None:
-    path = tmp_path / "2699.dat.zst"
-    path.write_bytes(_zstd(_ROWS[:1000]))
+@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".zst", zstd.compress)])
+def test_what_follows_the_end_is_noticed(suffix: str, pack: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(CatalyxDrError, match="cannot be decoded"):
+        _rows_in(f"2699.dat{suffix}", pack(_TABLE) + b"more")
 
+
+def test_large_object_that_is_cut_is_noticed() -> None:
+    with pytest.raises(CatalyxDrError, match=r"blob_16\.dat\.zst cannot be decoded"):
+        _rows_in("blob_16.dat.zst", zstd.compress(b"large object" * 1000)[:-3])
+
+
+def test_whole_frame_that_ends_within_the_data_is_noticed() -> None:
     with pytest.raises(CatalyxDrError, match="the end of the table's data is missing"):
-        rows_in(path)
+        _rows_in("2699.dat.zst", zstd.compress(_ROWS[:1000]))
 
 
 _SCRIPT = rb"""-- PostgreSQL database dump

@@ -1,14 +1,19 @@
 """Backup sets in the bucket: encrypted, the manifest last, nothing listed that is not whole."""
 
+import hashlib
+import os
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from catalyx_dr.adapters import multipart_upload
 from catalyx_dr.adapters.archives import TarStream
 from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.bucket_store import BucketStore
+from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.model.backup_set import Manifest, StoredFile
 from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, UnreachableError
 from catalyx_dr.model.record import RecordStatus
@@ -209,3 +214,23 @@ def test_retention_waits_for_the_lock(protected: Protected, s3_server: S3Server)
     assert _published(locked) == taken
     assert _sets(locked).remove(taken[0]) is False
     assert _published(locked) == taken
+
+
+def test_object_of_small_and_large_parts_is_what_was_written(
+    protected_in_bucket: Protected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mib = 1024 * 1024
+    monkeypatch.setattr(multipart_upload, "_LARGER_AFTER", ((2, 5 * mib), (4, 9 * mib)))
+    monkeypatch.setattr(multipart_upload, "_IN_MEMORY_BYTES", 6 * mib)
+    store = _sets(protected_in_bucket).store
+    written = os.urandom(2 * 5 * mib + 9 * mib + 3)
+
+    with store.writing("large", Pace(None)) as upload:
+        for begin in range(0, len(written), 700_001):
+            upload.write(written[begin : begin + 700_001])
+
+    with closing(store.open("large")) as body:
+        assert body.read() == written
+    assert (upload.bytes, upload.sha256) == (len(written), hashlib.sha256(written).hexdigest())
+    with pytest.raises(CatalyxDrError, match="more than the 4 parts"), store.writing("larger", Pace(None)) as upload:
+        upload.write(written + written)
