@@ -12,7 +12,7 @@ from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.model.errors import CatalyxDrError
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, UploadPartOutputTypeDef
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
     from catalyx_dr.adapters.bucket_store import BucketStore
 
@@ -113,7 +113,7 @@ class MultipartUpload(io.RawIOBase):
     def _send_part(self, number: int, part: SpooledTemporaryFile[bytes]) -> "CompletedPartTypeDef":
         size = part.tell()
 
-        def upload() -> "UploadPartOutputTypeDef":
+        def upload() -> Any:
             part.seek(0)
             body = part if size > _IN_MEMORY_BYTES else part.read()
             return self._store.client.upload_part(
