@@ -19,7 +19,7 @@ def spare_costs() -> None:
     if not os.environ.get(KEEP_DEBUG):
         pulumi.log.debug = _drop
     # Whenever one output is known, the SDK begins anew to wait for all the others: the square of their number.
-    stack.asyncio = _WaitsForAll()  # type: ignore[assignment]
+    vars(stack)["asyncio"] = _WaitsForAll()
 
 
 class _WaitsForAll:
