@@ -1,4 +1,4 @@
-"""Scheduled restore drills: the agent, and beside it in the pod a throw-away PostgreSQL."""
+"""Scheduled restore drills: the agent, and beside it in the pod a throw-away PostgreSQL for dumps."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -48,16 +48,20 @@ class DrillSchedule(pulumi.ComponentResource):
             service_account=names.drill,
             secrets=mounted_secrets.for_drill(args.validator),
             backup_volume=from_volume,
-            companion=Companion(
-                container=_server(args.drill),
-                volume={"name": "throw-away", **_room(args.drill, room)},
-                scratch=None if from_volume else _room(args.drill, room),
-            ),
+            companion=None if args.drill.source == "snapshot" else _beside(args.drill, room),
         )
         self.cron_job = scheduled_job(names.drill, args.drill, pod, self, args.requires)
         self.register_outputs(
             {"cronJob": names.drill, "schedule": args.drill.cron, "timeZone": args.drill.time_zone, "room": str(room)}
         )
+
+
+def _beside(drill: Drill, room: Quantity) -> Companion:
+    return Companion(
+        container=_server(drill),
+        volume={"name": "throw-away", **_room(drill, room)},
+        scratch=None if drill.source == "volume" else _room(drill, room),
+    )
 
 
 def _server(drill: Drill) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, Role, RoleBinding, RoleRef
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.recovery_rights import LEASES, RECORDS, Right, recovery_rights
-from catalyx_dr.rules.snapshot_order import snapshot_steps
+from catalyx_dr.rules.snapshot_order import snapshot_steps, stateful_sets
 from components.object_metadata import metadata_of
 
 
@@ -19,6 +19,7 @@ def backup_rules(spec: ValidatorSpec) -> list[PolicyRuleArgs]:
         claims = [step.volume.claim for step in snapshot_steps(spec.databases)]
         return [
             *_of_every_run(spec),
+            _rule(LEASES),
             _snapshots("get", "list", "create", "patch", "delete"),
             _core("persistentvolumeclaims", "get", names=claims),
         ]
@@ -42,8 +43,23 @@ def verification_rules(spec: ValidatorSpec) -> list[PolicyRuleArgs]:
 
 
 def drill_rules(spec: ValidatorSpec) -> list[PolicyRuleArgs]:
-    """Records alone: what a drill makes goes with its pod."""
-    return _of_every_run(spec)
+    """Records alone, where what a drill makes goes with its pod; from snapshots, claims and pods of its own names.
+
+    To create cannot be limited to a name: who may make pods can use what the namespace's pods can.
+    """
+    if spec.drill is None or spec.drill.source != "snapshot":
+        return _of_every_run(spec)
+    own = [ObjectNames.of(spec).drilled(step.part) for step in snapshot_steps(spec.databases)]
+    return [
+        *_of_every_run(spec),
+        _rule(LEASES),
+        _snapshots("get", "list"),
+        _rule(Right("statefulsets", ("get",), "apps", stateful_sets(spec.databases))),
+        _core("persistentvolumeclaims", "create"),
+        _core("persistentvolumeclaims", "get", "delete", names=own),
+        _core("pods", "create"),
+        _core("pods", "get", "delete", names=own),
+    ]
 
 
 def _of_every_run(spec: ValidatorSpec) -> list[PolicyRuleArgs]:

@@ -1,10 +1,12 @@
 """What a requested recovery will do, found out read-only, so that a review sees it before anything is registered."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from catalyx_dr.adapters import volume_snapshots
 from catalyx_dr.adapters.records import RecordStore
+from catalyx_dr.adapters.volume_snapshots import FoundSnapshot
 from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.capture_id import captured_at, is_capture_id
@@ -12,8 +14,10 @@ from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.environment_spec import IdentityImportRequest, RecoveryRequest, RestoreRequest
 from catalyx_dr.model.errors import RefusedError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
+from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.record import READ_SET, Record, RecordKind, RecordStatus
 from catalyx_dr.model.selector import is_newest
+from catalyx_dr.model.snapshot_set import SnapshotCapture
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.identity import how_applied, metadata_of
 from catalyx_dr.rules.identity_history import (
@@ -25,7 +29,7 @@ from catalyx_dr.rules.identity_history import (
     unproven_imports,
 )
 from catalyx_dr.rules.identity_preflight import IMPORT_CHECKS, ImportFacts, TargetFacts, import_verdicts
-from catalyx_dr.rules.recovery import age_verdict, choose, recorded_captures
+from catalyx_dr.rules.recovery import choose, recorded_captures
 from catalyx_dr.rules.restore_preflight import (
     RESTORE_CHECKS,
     OriginalFacts,
@@ -33,6 +37,7 @@ from catalyx_dr.rules.restore_preflight import (
     SetFacts,
     restore_verdicts,
 )
+from catalyx_dr.rules.snapshot_preflight import SNAPSHOT_CHECKS, CopyFacts, snapshot_verdicts
 from catalyx_dr.rules.verdict import Checks, Outcome, Verdict, overridden, require
 from dynamic_providers.cluster_job import different
 
@@ -47,6 +52,8 @@ class Seen:
     manifests: Callable[[], Sequence[Manifest]] = tuple
     dumps: Callable[[], Sequence[IdentityDumpMetadata]] = tuple
     resource: Callable[[], bool | None] = lambda: None
+    snapshots: Callable[[], Sequence[FoundSnapshot] | None] = lambda: None
+    copies: Callable[[Mapping[str, SnapshotCapture]], CopyFacts] = lambda _wanted: CopyFacts()
 
 
 _NOTHING_SEEN = Seen()
@@ -76,29 +83,63 @@ def plan_restore(
     if earlier is not None and earlier.status is RecordStatus.COMPLETED:
         return RecoveryPlan(known or request.set, done=True)
     history = records.list(spec.name)
+    if request.source == "snapshot":
+        return _plan_from_snapshots(spec, request, known or request.set, history, now, seen)
     captures = [record for record in history if record.kind is RecordKind.BACKUP_SET]
     manifests = {one.set_id: one for one in seen.manifests()} if request.source == "bucket" and not captures else {}
     plan = _resolve(captures, manifests, known or request.set, request, "backup set")
     if plan.taken is None:
         return plan
-    if request.source == "snapshot":
-        verdicts = (age_verdict(plan.taken, now),)
-        return _judged(plan, verdicts, request, {}, (restore_note(spec, request, plan, now),))
     manifest = manifests.get(plan.capture)
-    taken_in = manifest.namespace if manifest else spec.namespace
+    chosen = SetFacts(plan.capture, request.source, manifest)
+    original = OriginalFacts(replaced_here=True) if manifest is None else seen.running(manifest.namespace)
+    facts = replace(_facts(spec, chosen, history, now, seen), in_place=request.in_place, original=original)
+    return _judged(plan, restore_verdicts(facts), request, RESTORE_CHECKS, (restore_note(spec, request, plan, now),))
+
+
+def _plan_from_snapshots(
+    spec: ValidatorSpec,
+    request: RestoreRequest,
+    selector: str,
+    history: Sequence[Record],
+    now: datetime,
+    seen: Seen,
+) -> RecoveryPlan:
+    """Choose among the snapshots themselves, as the Job does; among the records where they may not be listed."""
+    found = seen.snapshots()
+    sets = [record for record in history if record.kind is RecordKind.BACKUP_SET]
+    if found is None:
+        plan = _resolve(sets, {}, selector, request, "backup set")
+    else:
+        plan = RecoveryPlan(choose(volume_snapshots.captures(found, sets), selector).identifier)
+    if plan.taken is None:
+        return plan
+    manifests = {one.set_id: one for one in volume_snapshots.usable(found or (), sets)}
+    manifest = manifests.get(plan.capture)
+    copies, original = CopyFacts(), OriginalFacts(replaced_here=True)
+    if manifest is not None:
+        names = ObjectNames.of(spec)
+        copies = seen.copies({names.restored(request.request_id, one.part): one for one in manifest.snapshots})
+        if manifest.namespace != spec.namespace:
+            original = seen.running(manifest.namespace) or original
+    chosen = SetFacts(plan.capture, request.source, snapshots=manifest)
+    facts = replace(_facts(spec, chosen, history, now, seen), original=original)
+    note = restore_note(spec, request, plan, now)
+    return _judged(plan, snapshot_verdicts(facts, copies), request, SNAPSHOT_CHECKS, (note,))
+
+
+def _facts(spec: ValidatorSpec, chosen: SetFacts, history: Sequence[Record], now: datetime, seen: Seen) -> RestoreFacts:
+    """What every preview of a restore sees."""
     dumps = [one.started for one in history if _is_dump(one)]
-    facts = RestoreFacts(
+    return RestoreFacts(
         spec=spec,
         now=now,
-        chosen=SetFacts(plan.capture, request.source, manifest),
-        in_place=request.in_place,
+        chosen=chosen,
         dumps_known=True,
         dump_taken=max(dumps, default=None),
-        original=OriginalFacts(replaced_here=True) if manifest is None else seen.running(taken_in),
         missing_workloads=seen.missing_workloads(),
         denied=seen.denied(),
     )
-    return _judged(plan, restore_verdicts(facts), request, RESTORE_CHECKS, (restore_note(spec, request, plan, now),))
 
 
 def plan_import(

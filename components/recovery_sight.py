@@ -1,6 +1,6 @@
 """What a preview sees with the rights of whoever runs it: workloads, rights, the original, the bucket."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from catalyx_dr.adapters import access, validator_resource, workloads
@@ -9,12 +9,17 @@ from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.bucket_store import BucketStore, Effort
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.cluster_secrets import ClusterSecrets
+from catalyx_dr.adapters.restored_claims import missing_classes, refused_claims
+from catalyx_dr.adapters.trial_server import refused_trials
+from catalyx_dr.adapters.volume_snapshots import ClusterSnapshots
 from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
+from catalyx_dr.model.snapshot_set import SnapshotCapture
 from catalyx_dr.model.validator_spec import CustomResourceTarget, ValidatorSpec
 from catalyx_dr.rules.recovery_rights import Right
 from catalyx_dr.rules.restore_preflight import OriginalFacts
+from catalyx_dr.rules.snapshot_preflight import CopyFacts
 from components.recovery_plan import Seen
 
 Answer = TypeVar("Answer")
@@ -46,6 +51,17 @@ def sight(cluster: Cluster, spec: ValidatorSpec) -> Seen:
         manifests=lambda: _in_bucket(cluster, spec, lambda store: BucketSets(store, spec.object_prefix).published()),
         dumps=lambda: _in_bucket(cluster, spec, lambda store: BucketIdentities(store, spec.object_prefix).published()),
         resource=resource,
+        snapshots=lambda: _allowed(lambda: ClusterSnapshots(cluster, spec.name).found()),
+        copies=lambda wanted: _copies(cluster, spec, wanted),
+    )
+
+
+def _copies(cluster: Cluster, spec: ValidatorSpec, wanted: Mapping[str, SnapshotCapture]) -> CopyFacts:
+    classes = {one.source.storage_class for one in wanted.values()}
+    return CopyFacts(
+        missing_classes=_allowed(lambda: missing_classes(cluster, classes)),
+        claims=_allowed(lambda: refused_claims(cluster, spec.name, wanted)),
+        servers=_allowed(lambda: refused_trials(cluster, spec.name, wanted)),
     )
 
 

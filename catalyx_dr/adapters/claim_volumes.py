@@ -54,7 +54,15 @@ class ClaimVolumes:
 
     def keep(self, volume: str) -> None:
         """Let the volume outlive its claim."""
-        self._patch_volume(volume, {"spec": {"persistentVolumeReclaimPolicy": "Retain"}})
+        self.reclaim(volume, "Retain")
+
+    def reclaim(self, volume: str, policy: str) -> None:
+        """What becomes of the volume when its claim is deleted (`Retain`, `Delete`)."""
+        self._patch_volume(volume, {"spec": {"persistentVolumeReclaimPolicy": policy}})
+
+    def is_there(self, volume: str) -> bool:
+        """Tell whether there is such a volume."""
+        return if_there(f"read volume {volume}", lambda: self.cluster.client.get(PersistentVolume, volume)) is not None
 
     def release(self, name: str) -> None:
         """Delete a claim, whose volume is kept, and wait until it is gone: it stays as long as a pod uses it."""
@@ -64,10 +72,13 @@ class ClaimVolumes:
             raise UnreachableError(f"claim {self.cluster.namespace}/{name} is still there; end the pods that use it")
 
     def bind(self, restored: BoundClaim, name: str, labels: dict[str, str]) -> None:
-        """Make claim `name` with the volume of a claim that was released; one that has it already is left alone."""
-        present = self._claim(name)
-        if present is not None and present.spec is not None and present.spec.volumeName == restored.volume:
-            return
+        """Have claim `name` bound to the volume of a claim that was released."""
+        if not self.has(name, restored.volume):
+            self._make(restored, name, labels)
+        if not came_true(lambda: self._is_bound(name), self.patience):
+            raise UnreachableError(f"claim {self.cluster.namespace}/{name} is not bound to {restored.volume}")
+
+    def _make(self, restored: BoundClaim, name: str, labels: dict[str, str]) -> None:
         owner = {"namespace": self.cluster.namespace, "name": name, "uid": None, "resourceVersion": None}
         self._patch_volume(restored.volume, {"spec": {"claimRef": owner}})
         claim = PersistentVolumeClaim(
@@ -81,14 +92,13 @@ class ClaimVolumes:
         )
         with explained(f"create claim {self.cluster.namespace}/{name}"):
             self.cluster.client.create(claim)
-        if not came_true(lambda: self._is_bound(name), self.patience):
-            raise UnreachableError(f"claim {self.cluster.namespace}/{name} is not bound to {restored.volume}")
-        self._patch_volume(restored.volume, {"spec": {"persistentVolumeReclaimPolicy": restored.reclaim_policy}})
 
     def has(self, name: str, volume: str) -> bool:
-        """Tell whether the claim stands for that volume."""
+        """Tell whether the claim stands for that volume, and will stay."""
         claim = self._claim(name)
-        return claim is not None and claim.spec is not None and claim.spec.volumeName == volume
+        if claim is None or claim.spec is None or _goes(claim):
+            return False
+        return claim.spec.volumeName == volume
 
     def _is_bound(self, name: str) -> bool:
         claim = self._claim(name)
@@ -107,3 +117,11 @@ class ClaimVolumes:
     def _patch_volume(self, name: str, patch: dict[str, object]) -> None:
         with explained(f"change volume {name}"):
             self.cluster.client.patch(PersistentVolume, name, patch)
+
+
+def _goes(claim: PersistentVolumeClaim) -> bool:
+    """Tell whether it is being deleted, or soon will be: a StatefulSet that deletes its claims when it is scaled down
+    (`whenScaled: Delete`) makes the ended pod their owner, and the garbage collector comes later.
+    """
+    metadata = claim.metadata or ObjectMeta()
+    return bool(metadata.deletionTimestamp) or any(one.kind == "Pod" for one in metadata.ownerReferences or ())

@@ -25,8 +25,10 @@ def for_verification(spec: ValidatorSpec) -> tuple[SecretKey, ...]:
 
 
 def for_drill(spec: ValidatorSpec) -> tuple[SecretKey, ...]:
-    """No password of any database; for the bucket its access key and the age identity."""
+    """No password of any database, but that of restored servers; for the bucket its key and the age identity."""
     declared = spec.drill
+    if declared is not None and declared.source == "snapshot":
+        return _distinct([*_databases(spec), *_webhook(spec)])
     if declared is None or declared.source == "volume":
         return _distinct(_webhook(spec))
     identity = [declared.age_identity] if declared.age_identity else []

@@ -18,6 +18,7 @@ from catalyx_dr.model.errors import CatalyxDrError, RefusedError
 
 # A run that is killed leaves its lease; after this the next may begin.
 LEASE_DURATION = timedelta(seconds=90)
+_ANY_RUN = "backup or recovery"
 # How often it is renewed before it would run out.
 _RENEWALS = 6
 _CONFLICT = 409
@@ -33,8 +34,8 @@ class Held(Protocol):
 class RunLeases(Protocol):
     """Where leases are kept."""
 
-    def only_run(self, validator: str) -> AbstractContextManager[Held]:
-        """Hold the validator's lease while the block runs; raises RefusedError at once when another run holds it."""
+    def only_run(self, validator: str, what: str = _ANY_RUN) -> AbstractContextManager[Held]:
+        """Hold the validator's lease for `what` while the block runs; raises RefusedError at once when it is held."""
 
 
 class ClusterLeases:
@@ -45,9 +46,9 @@ class ClusterLeases:
         self._duration = duration
 
     @contextmanager
-    def only_run(self, validator: str) -> Iterator[Held]:
-        """Take the Lease `catalyx-dr-<validator>` and renew it in the background."""
-        lease = _ClusterLease(self._cluster, validator, self._duration)
+    def only_run(self, validator: str, what: str = _ANY_RUN) -> Iterator[Held]:
+        """Take the Lease `catalyx-dr-<validator>` and renew it in the background; that of a drill has a longer name."""
+        lease = _ClusterLease(self._cluster, validator, what, self._duration)
         lease.take()
         try:
             yield lease
@@ -56,9 +57,9 @@ class ClusterLeases:
 
 
 class _ClusterLease:
-    def __init__(self, cluster: Cluster, validator: str, duration: timedelta) -> None:
-        self._cluster = cluster
-        self._name = f"catalyx-dr-{validator}"
+    def __init__(self, cluster: Cluster, validator: str, what: str, duration: timedelta) -> None:
+        self._cluster, self._what = cluster, what
+        self._name = f"catalyx-dr-{validator}" if what == _ANY_RUN else f"catalyx-dr-{validator}-{what}"
         self._labels = labels(validator)
         self._duration = duration
         self._holder = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
@@ -116,8 +117,8 @@ class _ClusterLease:
 
     def _refusal(self, holder: str) -> RefusedError:
         return RefusedError(
-            f"another backup or recovery of this validator is running (Lease {self._cluster.namespace}/{self._name} is "
-            f"held by {holder}); wait until it ends"
+            f"another {self._what} of this validator is running (Lease {self._cluster.namespace}/{self._name} is held "
+            f"by {holder}); wait until it ends"
         )
 
     def _write(self, found: Lease | None, *, released: bool = False) -> None:
@@ -146,7 +147,7 @@ class NoLeases:
     """No cluster to keep leases in: the caller sees to it that there is one run."""
 
     @contextmanager
-    def only_run(self, validator: str) -> Iterator[Held]:
+    def only_run(self, validator: str, what: str = _ANY_RUN) -> Iterator[Held]:
         """Hold nothing."""
         yield self
 

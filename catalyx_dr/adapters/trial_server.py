@@ -1,6 +1,6 @@
 """A throw-away PostgreSQL on a restored claim: a pod as the server's StatefulSet would make it, which nobody finds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -9,10 +9,16 @@ from lightkube.resources.apps_v1 import StatefulSet
 from lightkube.resources.core_v1 import Pod
 
 from catalyx_dr.adapters.cluster import Cluster, explained, gone_is_fine, if_there, labels
+from catalyx_dr.adapters.dry_run import refusal
 from catalyx_dr.adapters.waiting import came_true
-from catalyx_dr.model.errors import RefusedError, UnreachableError
+from catalyx_dr.model.errors import MissingError, RefusedError, UnreachableError
 from catalyx_dr.model.snapshot_set import SnapshotCapture
 from catalyx_dr.model.validator_spec import DatabaseServer
+
+
+class UnfitServerError(RefusedError):
+    """A StatefulSet of which no throw-away server can be made."""
+
 
 # What would bind the pod to its StatefulSet's names, or keep it from running beside the present server.
 _NOT_OF_A_TRIAL = ("hostname", "subdomain", "nodeName", "priority", "overhead")
@@ -51,11 +57,27 @@ def remove_trial(cluster: Cluster, name: str, patience: timedelta) -> None:
         raise UnreachableError(f"pod {cluster.namespace}/{name} does not end; look at its node")
 
 
+def refused_trials(cluster: Cluster, validator: str, wanted: Mapping[str, SnapshotCapture]) -> str:
+    """Why servers could not be run on claims of these names; nothing when they could. None is run.
+
+    Raises RefusedError when this identity may create no pods.
+    """
+    for name, snapshot in wanted.items():
+        try:
+            manifest = trial_pod(_stateful_set(cluster, snapshot.stateful_set), snapshot.claim, name, validator)
+        except (MissingError, UnfitServerError) as error:
+            return str(error)
+        refused = refusal(cluster, Pod.from_dict(manifest))
+        if refused:
+            return f"the API server would refuse pod {name}: {refused}"
+    return ""
+
+
 def trial_pod(stateful_set: StatefulSet, claim: str, restored: str, validator: str) -> dict[str, Any]:
     """Manifest of the pod: the StatefulSet's own, with the restored claim in place of its own, under other labels."""
     spec = stateful_set.spec
     if spec is None or spec.template.spec is None:
-        raise RefusedError("the StatefulSet has no pods")
+        raise UnfitServerError("the StatefulSet has no pods")
     pod = spec.template.spec.to_dict()
     owner = stateful_set.metadata.name if stateful_set.metadata else ""
     templates = [(one.metadata and one.metadata.name) or "" for one in spec.volumeClaimTemplates or ()]
@@ -64,7 +86,7 @@ def trial_pod(stateful_set: StatefulSet, claim: str, restored: str, validator: s
     volumes += [volume for volume in pod.get("volumes", ()) if volume["name"] not in own]
     names = [one["persistentVolumeClaim"]["claimName"] for one in volumes if "persistentVolumeClaim" in one]
     if names != [claim]:
-        raise RefusedError(
+        raise UnfitServerError(
             f"statefulset/{owner} mounts these claims: {', '.join(names) or 'none'}; a snapshot holds the whole server "
             f"only when {claim} is the one claim of its first pod"
         )

@@ -13,11 +13,15 @@ from pydantic import ValidationError
 
 from catalyx_dr.adapters.cluster import Cluster, explained, gone_is_fine, if_there, labels
 from catalyx_dr.adapters.waiting import came_true
+from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.errors import MissingError, RefusedError, UnreachableError
 from catalyx_dr.model.quantity import Quantity
+from catalyx_dr.model.record import Record, RecordKind
 from catalyx_dr.model.snapshot_set import SnapshotManifest, SourceClaim
 
 VolumeSnapshot = create_namespaced_resource("snapshot.storage.k8s.io", "v1", "VolumeSnapshot", "volumesnapshots")
+# Place of such sets in their records, and the record's detail by which a changed manifest is noticed.
+IN_SNAPSHOTS, MANIFEST_DIGEST = "snapshot", "manifestSha256"
 SET_LABEL = "catalyx-dr/set"
 MANIFEST_ANNOTATION = "catalyx-dr/manifest"
 # The controller tries again and again; what it still says after this long will not pass by itself.
@@ -164,6 +168,30 @@ def published(snapshots: Iterable[FoundSnapshot]) -> list[SnapshotManifest]:
     manifests = [snapshot.manifest for snapshot in found if snapshot.manifest is not None]
     whole = [one for one in manifests if all(snapshot.name in ready for snapshot in one.snapshots)]
     return sorted(whole, key=lambda manifest: manifest.set_id, reverse=True)
+
+
+def usable(snapshots: Iterable[FoundSnapshot], records: Iterable[Record]) -> list[SnapshotManifest]:
+    """Those of them of which no record knows that they are damaged, or were another set when they were taken."""
+    known = {record.identifier: record for record in records if record.kind is RecordKind.BACKUP_SET}
+    return [
+        manifest
+        for manifest in published(snapshots)
+        if (record := known.get(manifest.set_id)) is None
+        or (IN_SNAPSHOTS not in record.damaged and is_as_recorded(manifest, record))
+    ]
+
+
+def is_as_recorded(manifest: SnapshotManifest, record: Record) -> bool:
+    """Tell whether the manifest is the one that the run wrote; a record that was made later cannot tell."""
+    return record.details.get(MANIFEST_DIGEST, manifest.digest) == manifest.digest
+
+
+def captures(snapshots: Iterable[FoundSnapshot], records: Iterable[Record]) -> list[Capture]:
+    """Every set that has a manifest, for a choice or for retention."""
+    found = list(snapshots)
+    sizes = {manifest.set_id: manifest.bytes for manifest in usable(found, records)}
+    names = {one.manifest.set_id for one in found if one.manifest is not None}
+    return [Capture.named(name, proven=name in sizes, size=sizes.get(name, 0)) for name in names]
 
 
 def _read(snapshot: Any) -> FoundSnapshot:

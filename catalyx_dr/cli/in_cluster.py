@@ -15,7 +15,7 @@ from catalyx_dr.adapters.cluster import Cluster, connect
 from catalyx_dr.adapters.records import ClusterRecords
 from catalyx_dr.adapters.run_lease import ClusterLeases
 from catalyx_dr.adapters.secret_files import SecretFiles
-from catalyx_dr.adapters.volume_snapshots import ClusterSnapshots
+from catalyx_dr.adapters.volume_snapshots import IN_SNAPSHOTS, ClusterSnapshots
 from catalyx_dr.cli.ending import ended_by_signal
 from catalyx_dr.cli.recovery_options import (
     Apply,
@@ -48,6 +48,8 @@ from catalyx_dr.operations.restore import RestoreOrder, restore
 from catalyx_dr.operations.restore import preflight as restore_preflight
 from catalyx_dr.operations.rollback import roll_back
 from catalyx_dr.operations.snapshot_backup import snapshot
+from catalyx_dr.operations.snapshot_drill import drill_snapshots
+from catalyx_dr.operations.snapshot_preflight import preflight as snapshot_preflight
 from catalyx_dr.operations.snapshot_restore import restore_snapshots
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.operations.verify import verify
@@ -107,11 +109,14 @@ def verify_captures(spec: SpecFile = _SPEC_PATH) -> None:
 
 
 def rehearse(spec: SpecFile = _SPEC_PATH) -> None:
-    """Restore the newest proven set into the throw-away server beside this command, and prove it."""
+    """Restore the newest proven set into a throw-away server, and prove it."""
     validator, cluster = _read(spec)
     os.nice(_POLITE)
     with _scheduled(RecordKind.DRILL, validator, cluster) as surroundings:
-        drill(validator, surroundings)
+        if validator.drill is not None and validator.drill.source == IN_SNAPSHOTS:
+            drill_snapshots(validator, surroundings, cluster, ClusterSnapshots(cluster, validator.name))
+        else:
+            drill(validator, surroundings)
 
 
 def bucket(spec: SpecFile = _SPEC_PATH) -> None:
@@ -165,10 +170,14 @@ def restore_databases(
     validator, cluster = _read(spec)
     surroundings = _surroundings(cluster)
     order = RestoreOrder(set_id, request, source, age_identity_file, read_overrides(override), in_place)
-    if only_check:
+    if source == IN_SNAPSHOTS:
+        snapshots = ClusterSnapshots(cluster, validator.name)
+        if only_check:
+            _tell(snapshot_preflight(validator, order, surroundings, cluster, snapshots))
+        else:
+            restore_snapshots(validator, order, surroundings, cluster, snapshots)
+    elif only_check:
         _tell(restore_preflight(validator, order, surroundings, cluster))
-    elif source == "snapshot":
-        restore_snapshots(validator, set_id, request, surroundings, cluster, ClusterSnapshots(cluster, validator.name))
     else:
         restore(validator, order, surroundings, cluster)
 

@@ -21,6 +21,7 @@ def switch_claims(
     namespace: Namespace,
     request: Annotated[str, typer.Option(help="Request id of the restore from snapshots")],
     apply: Annotated[bool, typer.Option("--apply", help="Do it; without, only tell what would be done")] = False,
+    back: Annotated[bool, typer.Option("--back", help="Take the switch back: to the volumes that were kept")] = False,
     validator: Validator = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
@@ -31,7 +32,7 @@ def switch_claims(
     """
     with closing(connect(namespace, kubeconfig, context)) as cluster:
         spec = installed(cluster, validator).spec
-        switch = ClaimSwitch(spec, request, ClusterRecords(cluster), cluster, _say)
+        switch = ClaimSwitch(spec, request, ClusterRecords(cluster), cluster, _say, back=back)
         plan = switch.plan()
         if apply:
             switch.apply(plan)

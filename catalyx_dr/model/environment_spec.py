@@ -77,6 +77,12 @@ class RestoreRequest(RecoveryRequest):
         description="Drop the present databases first, where there is no room for both copies; there is no way back",
     )
 
+    @model_validator(mode="after")
+    def _snapshots_replace_nothing(self) -> Self:
+        if self.source == "snapshot" and self.in_place:
+            raise ValueError("inPlace is not for source snapshot, which is restored into new claims; leave inPlace out")
+        return self
+
 
 class IdentityImportRequest(RecoveryRequest):
     """Bring a validator back under its party with a new participant, from an identity dump (domain 1.4)."""

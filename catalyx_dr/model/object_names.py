@@ -72,6 +72,14 @@ class ObjectNames:
         """VolumeSnapshot of a set; `part` tells what it holds."""
         return f"{self.validator}-{set_id}-{part}"
 
+    def restored(self, request_id: str, part: str) -> str:
+        """Claim and pod of a restore from snapshots, for each part of the set."""
+        return self.job(f"restored-{part}", request_id)
+
+    def drilled(self, part: str) -> str:
+        """Claim and pod of a drill from snapshots: always the same, so that the next drill finds what one left."""
+        return f"{self.validator}-drill-{part}"
+
     def job(self, operation: str, request_id: str) -> str:
         """Job of one request: the same request has the same name, so that an interrupted `pulumi up` finds its Job."""
         return f"{self.validator}-{operation}-{hashlib.sha256(request_id.encode()).hexdigest()[:8]}"

@@ -1,5 +1,6 @@
 """Backup sets that are CSI snapshots: which there are, in which order they were taken, and what they must hold."""
 
+import hashlib
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -9,6 +10,11 @@ from catalyx_dr.model.capture_id import CaptureId
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.spec import Spec
 from catalyx_dr.model.validator_spec import DatabaseRole
+
+
+def part_of(roles: tuple[DatabaseRole, ...]) -> str:
+    """Name of what a snapshot holds: both databases, or the one."""
+    return "databases" if len(roles) > 1 else str(roles[0])
 
 
 class SourceClaim(Spec):
@@ -31,6 +37,11 @@ class SnapshotCapture(Spec):
     ready: AwareDatetime
     restore_size: Quantity
     source: SourceClaim
+
+    @property
+    def part(self) -> str:
+        """What it holds, for names of objects."""
+        return part_of(self.roles)
 
     @property
     def claim_size(self) -> Quantity:
@@ -60,9 +71,15 @@ class SnapshotManifest(Spec):
     party_hint: str
     participant_id: str | None
     migration_id: int
+    synchronizer_serial: int | None = Field(default=None, description="What Scan said; None when it did not tell")
     databases: tuple[DatabaseState, DatabaseState]
     snapshots: tuple[SnapshotCapture, ...] = Field(min_length=1, max_length=2)
     tool_version: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that it says; the set's record keeps it, so that a change of the annotation is noticed."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     @property
     def started(self) -> datetime:

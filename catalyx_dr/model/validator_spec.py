@@ -446,7 +446,10 @@ class Verification(RunSchedule):
 
 
 class Drill(RunSchedule):
-    """Scheduled restore of the newest proven set into a throw-away PostgreSQL beside the job."""
+    """Scheduled restore of the newest proven set into a throw-away PostgreSQL.
+
+    Dumps are loaded into one beside the job; snapshots become claims, with the server's own pod on each.
+    """
 
     image: ImageReference = Field(
         default="docker.io/library/postgres:17",
@@ -457,7 +460,9 @@ class Drill(RunSchedule):
         ge=1,
         description="User of that image that PostgreSQL runs as: 999 in the official one, 70 in Alpine's",
     )
-    source: Literal["volume", "bucket"] = "volume"
+    source: Literal["volume", "bucket", "snapshot"] = Field(
+        default="volume", description="Where backups are snapshots: snapshot, also when it is left out"
+    )
     age_identity: SecretKey | None = Field(
         default=None, description="Secret with a private age identity; needed only to read from the bucket"
     )

@@ -1,8 +1,8 @@
-"""Puts claims that a restore made in the place of those in use; the volumes of the former claims are kept.
+"""Puts claims that a restore made in the place of those in use, or takes that back; all volumes are kept.
 
 A claim cannot be renamed, and a StatefulSet asks for its claim by name: so both volumes are set to outlive their
 claims, both claims deleted, and the name made again for the restored volume. What is planned is in the record before
-anything is deleted, so that the same command goes on where an earlier one was cut off.
+anything is touched, so that the same command goes on where an earlier one was cut off.
 """
 
 from collections.abc import Callable
@@ -20,6 +20,7 @@ from catalyx_dr.model.validator_spec import ValidatorSpec, Workload
 from catalyx_dr.operations.snapshot_restore import SERVERS, claims_of
 
 _PLAN, _DONE = "switch", "switched"
+_PLAN_BACK, _DONE_BACK = "switchBack", "switchedBack"
 
 
 class SwitchStep(Spec):
@@ -43,10 +44,15 @@ class SwitchPlan(Spec):
             Workload(kind="StatefulSet", name=name) for name in sorted({one.stateful_set for one in self.steps})
         )
 
+    @property
+    def kept(self) -> str:
+        """Volumes of the claims that are replaced."""
+        return ", ".join(step.replaced.volume for step in self.steps if step.replaced) or "none: there were none"
+
 
 @dataclass(frozen=True)
 class ClaimSwitch:
-    """The switch to the claims of one restore."""
+    """The switch to the claims of one restore; `back`: to the volumes that the switch replaced."""
 
     spec: ValidatorSpec
     request_id: str
@@ -54,6 +60,7 @@ class ClaimSwitch:
     cluster: Cluster
     say: Callable[[str], None]
     patience: timedelta = timedelta(minutes=15)
+    back: bool = False
 
     @property
     def _volumes(self) -> ClaimVolumes:
@@ -62,6 +69,13 @@ class ClaimSwitch:
     def plan(self) -> SwitchPlan:
         """What will be done, or is being done; raises RefusedError when there is nothing to switch to."""
         record = self._record()
+        if self.back:
+            return self._plan_back(record)
+        if _PLAN_BACK in record.details:
+            raise RefusedError(
+                f"the switch to the claims of restore {self.request_id} was taken back; restore again, with another "
+                "request id"
+            )
         if _PLAN in record.details:
             return SwitchPlan.model_validate(record.details[_PLAN])
         servers = record.details.get(SERVERS)
@@ -80,12 +94,32 @@ class ClaimSwitch:
             )
         return SwitchPlan(steps=tuple(steps))
 
+    def _plan_back(self, record: Record) -> SwitchPlan:
+        if _PLAN_BACK in record.details:
+            return SwitchPlan.model_validate(record.details[_PLAN_BACK])
+        if not record.details.get(_DONE):
+            raise RefusedError(
+                f"the claims of restore {self.request_id} were not switched to; finish an interrupted switch by the "
+                "same command without --back"
+            )
+        steps = []
+        for step in SwitchPlan.model_validate(record.details[_PLAN]).steps:
+            if step.replaced is None or not self._volumes.is_there(step.replaced.volume):
+                what = step.replaced.volume if step.replaced else "none: there was none"
+                raise RefusedError(f"the volume that claim {step.name} had before is not there any more: {what}")
+            now = self._volumes.bound(step.name)
+            steps.append(step.model_copy(update={"replaced": now, "restored": step.replaced}))
+        return SwitchPlan(steps=tuple(steps))
+
     def apply(self, plan: SwitchPlan) -> Record:
         """Stop what uses the claims, switch, start all again; returns the restore's record, which tells of it."""
         record = self._record()
-        if record.details.get(_DONE):
+        planned, done = (_PLAN_BACK, _DONE_BACK) if self.back else (_PLAN, _DONE)
+        if record.details.get(done):
+            self.say("this was done before; nothing is left to do")
             return record
-        self._remember(record, **{_PLAN: plan.model_dump(mode="json")})
+        self._save(record, {planned: plan.model_dump(mode="json")})
+        self._keep(plan)
         users = (*self.spec.workloads, *plan.servers)
         for workload in users:
             self.say(f"stop {workload}")
@@ -97,21 +131,24 @@ class ClaimSwitch:
             self.say(f"start {workload}")
             workloads.start(self.cluster, workload)
             workloads.wait_until_ready(self.cluster, workload, self.patience)
-        kept = ", ".join(step.replaced.volume for step in plan.steps if step.replaced) or "none: there were none"
-        self.say(f"the validator uses the restored claims; volumes of the former ones are kept: {kept}")
-        done = self._remember(self._record(), **{_DONE: True})
-        told = f"{done.message}; switched to; volumes of the former claims are kept: {kept}"
-        done = done.model_copy(update={"message": told})
-        self.records.save(done)
-        return done
+        for step in plan.steps:
+            self._volumes.reclaim(step.restored.volume, step.restored.reclaim_policy)
+        what = "former claims again" if self.back else "restored claims"
+        self.say(f"the validator uses the {what}; volumes of those before are kept: {plan.kept}")
+        told = f"{record.message}; {'switched back' if self.back else 'switched to'}; volumes kept: {plan.kept}"
+        return self._save(self._record(), {done: True}, told)
+
+    def _keep(self, plan: SwitchPlan) -> None:
+        """Before anything is stopped: a StatefulSet may delete its claims when it is scaled down."""
+        for step in plan.steps:
+            for claim in (step.restored, step.replaced):
+                if claim is not None:
+                    self._volumes.keep(claim.volume)
 
     def _switch(self, step: SwitchStep) -> None:
         volumes = self._volumes
         if not volumes.has(step.name, step.restored.volume):
             self.say(f"claim {step.name} gets volume {step.restored.volume}")
-            for claim in (step.restored, step.replaced):
-                if claim is not None:
-                    volumes.keep(claim.volume)
             volumes.release(step.restored.name)
             volumes.release(step.name)
         volumes.bind(step.restored, step.name, step.replaced.labels if step.replaced else {})
@@ -122,7 +159,10 @@ class ClaimSwitch:
             raise MissingError(f"validator {self.spec.name} has no restore {self.request_id}; see catalyx-dr history")
         return record
 
-    def _remember(self, record: Record, **details: object) -> Record:
-        changed = record.model_copy(update={"details": {**record.details, **details}})
+    def _save(self, record: Record, details: dict[str, object], message: str | None = None) -> Record:
+        """Keep both at once: what is half told would be told again."""
+        changed = record.model_copy(
+            update={"details": {**record.details, **details}, "message": message or record.message}
+        )
         self.records.save(changed)
         return changed

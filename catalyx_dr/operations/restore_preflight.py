@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from urllib.parse import urlsplit, urlunsplit
 
 from catalyx_dr.adapters import access, canton_database, postgres, workloads
@@ -14,6 +15,7 @@ from catalyx_dr.adapters.validator_api import ValidatorClient
 from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnreachableError
 from catalyx_dr.model.record import REBUILT, RecordKind, RecordStatus
+from catalyx_dr.model.snapshot_set import SnapshotManifest
 from catalyx_dr.model.validator_spec import DatabaseRole, ValidatorSpec
 from catalyx_dr.operations.network import upgrade_facts
 from catalyx_dr.operations.restore_source import RestoreSource
@@ -47,7 +49,13 @@ def look(
     spec: ValidatorSpec, chosen: SetFacts, in_place: bool, surroundings: Surroundings, cluster: Cluster
 ) -> RestoreFacts:
     """Look everything up."""
-    manifest, records = chosen.manifest, surroundings.records
+    servers = _servers(spec, chosen, in_place, surroundings)
+    return replace(around(spec, chosen, surroundings, cluster), in_place=in_place, servers=servers)
+
+
+def around(spec: ValidatorSpec, chosen: SetFacts, surroundings: Surroundings, cluster: Cluster) -> RestoreFacts:
+    """What every restore asks, whatever its set is made of: all but the database servers."""
+    described, records = chosen.described, surroundings.records
     dumps = [
         record.started
         for record in records.list(spec.name, RecordKind.IDENTITY_DUMP)
@@ -57,12 +65,10 @@ def look(
         spec=spec,
         now=surroundings.now(),
         chosen=chosen,
-        in_place=in_place,
         upgrade=upgrade_facts(spec),
-        servers=_servers(spec, chosen, in_place, surroundings),
         dumps_known=True,
         dump_taken=max(dumps, default=None),
-        original=original_of(spec, manifest, records) if manifest else None,
+        original=original_of(spec, described, records) if described else None,
         missing_workloads=tuple(
             str(workload) for workload in spec.workloads if not workloads.exists(cluster, workload)
         ),
@@ -70,7 +76,7 @@ def look(
     )
 
 
-def original_of(spec: ValidatorSpec, manifest: Manifest, records: RecordStore) -> OriginalFacts:
+def original_of(spec: ValidatorSpec, manifest: Manifest | SnapshotManifest, records: RecordStore) -> OriginalFacts:
     """Look for the participant of the set: in this namespace it is the one that is replaced, in another it must be off.
 
     A set whose record is here was taken here; from elsewhere only what answers can be seen.

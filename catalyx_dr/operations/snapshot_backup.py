@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from catalyx_dr import __version__
 from catalyx_dr.adapters import canton_database, postgres
 from catalyx_dr.adapters.postgres import PostgresServer, ServerVersion
-from catalyx_dr.adapters.volume_snapshots import SnapshotStore, published
+from catalyx_dr.adapters.run_lease import Held
+from catalyx_dr.adapters.volume_snapshots import IN_SNAPSHOTS, MANIFEST_DIGEST, SnapshotStore, captures, published
 from catalyx_dr.model.capture import Capture
-from catalyx_dr.model.capture_id import capture_id, captured_at
+from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnreachableError
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.snapshot_set import DatabaseState, SnapshotCapture, SnapshotManifest
-from catalyx_dr.model.validator_spec import DatabaseBackup, DatabaseRole, ValidatorSpec, VolumeSnapshots
+from catalyx_dr.model.validator_spec import DatabaseRole, ValidatorSpec, VolumeSnapshots
 from catalyx_dr.operations.backup_pruning import Destination, close_unfinished, prune_at
+from catalyx_dr.operations.network import upgrade_facts
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.set_details import set_details
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.snapshot_order import SnapshotStep, check_snapshot_order, snapshot_steps
-
-IN_SNAPSHOTS = "snapshot"
 
 
 def snapshot(spec: ValidatorSpec, surroundings: Surroundings, store: SnapshotStore) -> Record:
@@ -32,21 +32,22 @@ def snapshot(spec: ValidatorSpec, surroundings: Surroundings, store: SnapshotSto
     """
     if spec.backup is None or spec.backup.snapshot is None:
         raise RefusedError(f"validator {spec.name!r} declares no backup by snapshot; declare method and snapshot")
-    set_id = capture_id(surroundings.now())
-    close_unfinished(spec, surroundings)
-    with reporting(RecordKind.BACKUP_SET, set_id, spec.name, surroundings.records, surroundings.now) as progress:
-        return _Run(spec, spec.backup, spec.backup.snapshot, surroundings, store, progress, set_id).take()
+    with surroundings.leases.only_run(spec.name) as lease:
+        set_id = capture_id(surroundings.now())
+        close_unfinished(spec, surroundings)
+        with reporting(RecordKind.BACKUP_SET, set_id, spec.name, surroundings.records, surroundings.now) as progress:
+            return _Run(spec, spec.backup.snapshot, surroundings, store, progress, set_id, lease).take()
 
 
 @dataclass(frozen=True)
 class _Run:
     spec: ValidatorSpec
-    backup: DatabaseBackup
     wanted: VolumeSnapshots
     surroundings: Surroundings
     store: SnapshotStore
     progress: Progress
     set_id: str
+    lease: Held
 
     def take(self) -> Record:
         """Go through all phases."""
@@ -61,6 +62,7 @@ class _Run:
             self.progress.phase("prove the order", 80)
             check_snapshot_order(manifest)
             self.progress.phase("publish", 85)
+            self.lease.check()
             self.store.publish(manifest.snapshots[-1].name, manifest)
             if manifest not in published(self.store.found()):
                 raise UnreachableError(
@@ -73,6 +75,7 @@ class _Run:
 
     def _capture(self) -> SnapshotManifest:
         steps = snapshot_steps(self.spec.databases)
+        upgrade = upgrade_facts(self.spec)
         states: dict[DatabaseRole, DatabaseState] = {}
         taken = []
         participant_id = None
@@ -91,6 +94,7 @@ class _Run:
             party_hint=self.spec.party_hint,
             participant_id=participant_id,
             migration_id=self.spec.migration_id,
+            synchronizer_serial=upgrade.serial if upgrade else None,
             databases=(states[DatabaseRole.VALIDATOR_APP], states[DatabaseRole.PARTICIPANT]),
             snapshots=tuple(taken),
             tool_version=__version__,
@@ -145,28 +149,26 @@ class _Run:
             raise
 
     def _clean(self) -> None:
-        """Remove what killed runs left. There is no lock: a run elsewhere may go on until its deadline."""
+        """Remove what killed runs left: only this run has the lease. A set that was completed stays, whatever became
+        of its manifest: people may still save it.
+        """
         found = self.store.found()
-        whole = {manifest.set_id for manifest in published(found)}
-        ended = self.surroundings.now() - self.backup.deadline
-        failed = {
+        completed = {
             record.identifier
             for record in self.surroundings.records.list(self.spec.name, RecordKind.BACKUP_SET)
-            if record.status is RecordStatus.FAILED
+            if record.status is RecordStatus.COMPLETED
         }
-        for set_id in sorted({one.set_id for one in found if one.manifest is None} - whole):
-            if set_id in failed or captured_at(set_id) < ended:
-                self._remove(set_id)
-                self.progress.note(f"removed {set_id}, which an unfinished run left")
+        sets = {one.set_id for one in found} - {one.set_id for one in found if one.manifest is not None}
+        for set_id in sorted(sets - completed):
+            self._remove(set_id)
+            self.progress.note(f"removed {set_id}, which an unfinished run left")
 
     def _destination(self) -> Destination:
-        def captures() -> list[Capture]:
-            found = self.store.found()
-            sizes = {manifest.set_id: manifest.bytes for manifest in published(found)}
-            names = {one.manifest.set_id for one in found if one.manifest is not None}
-            return [Capture.named(name, proven=name in sizes, size=sizes.get(name, 0)) for name in names]
+        def listed() -> list[Capture]:
+            records = self.surroundings.records.list(self.spec.name, RecordKind.BACKUP_SET)
+            return captures(self.store.found(), records)
 
-        return Destination(IN_SNAPSHOTS, self.wanted.retention, captures, self._remove)
+        return Destination(IN_SNAPSHOTS, self.wanted.retention, listed, self._remove)
 
     def _remove(self, set_id: str) -> bool:
         """Remove a set: first the snapshot that makes it one."""
@@ -194,5 +196,9 @@ class _Run:
             "; ".join([f"proven in snapshots: {names}", *(f"attention: {fault}" for fault in faults)]),
             size=manifest.bytes,
             locations=(IN_SNAPSHOTS,),
-            details={**set_details(manifest), "snapshots": [one.name for one in manifest.snapshots]},
+            details={
+                **set_details(manifest),
+                "snapshots": [one.name for one in manifest.snapshots],
+                MANIFEST_DIGEST: manifest.digest,
+            },
         )

@@ -10,7 +10,7 @@ from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.identity_secrets import has_dump
 from catalyx_dr.adapters.rate_limit import Pace
-from catalyx_dr.adapters.volume_snapshots import ClusterSnapshots
+from catalyx_dr.adapters.volume_snapshots import IN_SNAPSHOTS, ClusterSnapshots
 from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.errors import RefusedError, UnprovenError
@@ -23,7 +23,6 @@ from catalyx_dr.operations.damage_marks import Judge, Marked
 from catalyx_dr.operations.dump_identities import IN_CLUSTER, identities_in_bucket
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.record_keeping import forget_old_runs
-from catalyx_dr.operations.snapshot_backup import IN_SNAPSHOTS
 from catalyx_dr.operations.snapshot_check import SnapshotCheck
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.operations.volume_check import VolumeCheck

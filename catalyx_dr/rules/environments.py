@@ -38,7 +38,7 @@ DUMP_DEADLINE = timedelta(hours=1)
 PROOF_DEADLINE = timedelta(hours=12)
 _REQUESTS = ("restore", "identityImport")
 # They say what and where something is; nobody overrides an environment with them.
-_FACTS = ("provider", "region", "prefix", "encrypted_at_rest")
+_FACTS = ("provider", "region", "prefix", "encrypted_at_rest", "source")
 
 # Frequencies and numbers are the vendor's; critical adds Canton's "at least every 4 hours" and the vendor's 30+ dumps.
 DEFAULTS: Mapping[Environment, Defaults] = {
@@ -182,6 +182,8 @@ def _fill_validator(validator: dict[str, Any], defaults: Defaults) -> None:
     for name, cron in (("verification", defaults.verification_cron), ("drill", defaults.drill_cron)):
         if isinstance(validator.get(name), dict):
             _fill_run(validator[name], cron, PROOF_DEADLINE)
+    if isinstance(backup, dict) and backup.get("method") == "snapshot" and isinstance(validator.get("drill"), dict):
+        validator["drill"].setdefault("source", "snapshot")
 
 
 def _fill_keep(holder: dict[str, Any], keep: int) -> None:

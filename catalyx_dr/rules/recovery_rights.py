@@ -68,7 +68,7 @@ def _restoring_snapshots(spec: ValidatorSpec) -> tuple[Right, ...]:
         return ()
     return (
         Right("volumesnapshots", ("get", "list"), "snapshot.storage.k8s.io"),
-        Right("persistentvolumeclaims", ("create", "delete")),
+        Right("persistentvolumeclaims", ("get", "create", "delete")),
         Right("pods", ("create", "delete")),
         Right("statefulsets", ("get",), "apps", stateful_sets(spec.databases)),
     )

@@ -10,6 +10,7 @@ from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.capture_id import captured_at
 from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.errors import UnprovenError
+from catalyx_dr.model.snapshot_set import SnapshotManifest
 from catalyx_dr.model.validator_spec import DatabaseRole, ValidatorSpec
 from catalyx_dr.rules.capture_order import check_order
 from catalyx_dr.rules.recovery import age_verdict
@@ -39,18 +40,27 @@ RESTORE_CHECKS: Checks = {
 
 @dataclass(frozen=True)
 class SetFacts:
-    """The chosen set; `manifest` is None where only its record was seen; `fault`: why it cannot be used."""
+    """The chosen set; `manifest` (of dumps) or `snapshots` is None where only its record was seen.
+
+    `fault`: why it cannot be used.
+    """
 
     identifier: str | None
     place: str
     manifest: Manifest | None = None
     fault: str = ""
+    snapshots: SnapshotManifest | None = None
+
+    @property
+    def described(self) -> Manifest | SnapshotManifest | None:
+        """What tells of it, whatever it is made of."""
+        return self.manifest or self.snapshots
 
     @property
     def taken(self) -> datetime | None:
         """When it was started."""
-        if self.manifest is not None:
-            return self.manifest.started
+        if self.described is not None:
+            return self.described.started
         return captured_at(self.identifier) if self.identifier else None
 
 
@@ -133,19 +143,19 @@ def restore_verdicts(facts: RestoreFacts) -> tuple[Verdict, ...]:
     return tuple(
         verdict
         for check in (
-            _set_proven,
-            _set_of_this_validator,
-            _set_age,
+            set_proven,
+            set_of_this_validator,
+            set_age,
             _set_order,
-            _synchronizer_upgrade,
+            synchronizer_upgrade,
             _database_servers,
             _versions,
             _canton_version,
             _database_rights,
             _space,
-            _identity_half,
-            _original_stopped,
-            _workloads,
+            identity_half,
+            original_stopped,
+            workloads_known,
             _permissions,
             _way_back,
         )
@@ -162,15 +172,17 @@ def permissions_verdict(denied: tuple[str, ...] | None) -> Verdict | None:
     return passed("permissions", "every step is allowed")
 
 
-def _set_proven(facts: RestoreFacts) -> Verdict:
+def set_proven(facts: RestoreFacts) -> Verdict:
+    """It is complete and can be had where it is."""
     chosen = facts.chosen
     if chosen.fault:
         return refusal("set-proven", chosen.fault, "choose another set, or another source")
     return passed("set-proven", f"{chosen.identifier} is complete in the {chosen.place}")
 
 
-def _set_of_this_validator(facts: RestoreFacts) -> Verdict | None:
-    name, manifest, spec = "set-of-this-validator", facts.chosen.manifest, facts.spec
+def set_of_this_validator(facts: RestoreFacts) -> Verdict | None:
+    """It is of the validator that asks for it."""
+    name, manifest, spec = "set-of-this-validator", facts.chosen.described, facts.spec
     if manifest is None:
         return None
     if (manifest.validator, manifest.party_hint) != (spec.name, spec.party_hint):
@@ -183,7 +195,8 @@ def _set_of_this_validator(facts: RestoreFacts) -> Verdict | None:
     return passed(name, f"{manifest.set_id} of {spec.name}, participant {manifest.participant_id}")
 
 
-def _set_age(facts: RestoreFacts) -> Verdict | None:
+def set_age(facts: RestoreFacts) -> Verdict | None:
+    """Its participant can still catch up."""
     taken = facts.chosen.taken
     return age_verdict(taken, facts.now) if taken else None
 
@@ -202,9 +215,9 @@ def _set_order(facts: RestoreFacts) -> Verdict | None:
     )
 
 
-def _synchronizer_upgrade(facts: RestoreFacts) -> Verdict | None:
+def synchronizer_upgrade(facts: RestoreFacts) -> Verdict | None:
     """A set from before a migration or a logical upgrade needs the network of that time (domain 1.1)."""
-    name, manifest, spec = "synchronizer-upgrade", facts.chosen.manifest, facts.spec
+    name, manifest, spec = "synchronizer-upgrade", facts.chosen.described, facts.spec
     if manifest is None:
         return None
     remedy = (
@@ -311,7 +324,8 @@ def _space(facts: RestoreFacts) -> Verdict | None:
     return passed("space", "; ".join(f"{_shown(one.added)} more at {one.place} fit" for one in servers.space))
 
 
-def _identity_half(facts: RestoreFacts) -> Verdict | None:
+def identity_half(facts: RestoreFacts) -> Verdict | None:
+    """There is an identity dump too, and it is not old."""
     name = "identity-half"
     if not facts.dumps_known:
         return None
@@ -323,7 +337,8 @@ def _identity_half(facts: RestoreFacts) -> Verdict | None:
     return warning(name, text, remedy) if age > _OLD_DUMP else passed(name, text)
 
 
-def _original_stopped(facts: RestoreFacts) -> Verdict | None:
+def original_stopped(facts: RestoreFacts) -> Verdict | None:
+    """The participant that the set was taken of runs nowhere else."""
     name, original = "original-stopped", facts.original
     if original is None:
         return None
@@ -344,7 +359,8 @@ def _original_stopped(facts: RestoreFacts) -> Verdict | None:
     return passed(name, "the participant that the set was taken of does not answer any more")
 
 
-def _workloads(facts: RestoreFacts) -> Verdict | None:
+def workloads_known(facts: RestoreFacts) -> Verdict | None:
+    """Everything that uses the databases is there to be stopped and started."""
     name, missing = "workloads", facts.missing_workloads
     if missing is None:
         return None

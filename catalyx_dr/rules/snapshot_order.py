@@ -5,14 +5,11 @@ of its volume holds both at one moment, and no order is needed (domain 3).
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from catalyx_dr.model.errors import UnprovenError
-from catalyx_dr.model.snapshot_set import SnapshotManifest
-from catalyx_dr.model.validator_spec import DatabaseRole, Databases, ServerVolume, ValidatorSpec
+from catalyx_dr.model.snapshot_set import SnapshotManifest, part_of
+from catalyx_dr.model.validator_spec import DatabaseRole, Databases, ServerVolume
 from catalyx_dr.rules.capture_order import check_offsets
-from catalyx_dr.rules.recovery import age_verdict
-from catalyx_dr.rules.verdict import Verdict, passed, refusal, warning
 
 
 @dataclass(frozen=True)
@@ -25,7 +22,7 @@ class SnapshotStep:
     @property
     def part(self) -> str:
         """Name of what it holds, for the name of the object."""
-        return "databases" if len(self.roles) > 1 else str(self.roles[0])
+        return part_of(self.roles)
 
 
 def snapshot_steps(databases: Databases) -> tuple[SnapshotStep, ...]:
@@ -83,24 +80,3 @@ def check_restored(manifest: SnapshotManifest, found: RestoredState) -> None:
         raise UnprovenError(
             f"the restored ledger ends at {found.ledger_end}, and {least} was there before the snapshot was taken"
         )
-
-
-def snapshot_verdicts(spec: ValidatorSpec, manifest: SnapshotManifest, now: datetime) -> tuple[Verdict, ...]:
-    """Whether a set may be restored, as far as can be told before anything is touched."""
-    of, asked = f"{manifest.validator} ({manifest.party_hint})", f"{spec.name} ({spec.party_hint})"
-    own = "set-of-this-validator"
-    age = age_verdict(manifest.started, now)
-    migration = passed("migration-id", str(spec.migration_id))
-    if manifest.migration_id != spec.migration_id:
-        migration = warning(
-            "migration-id",
-            f"the set was taken at migration {manifest.migration_id}, the validator is at {spec.migration_id}",
-            "it can catch up only while the synchronizer nodes of that migration are still up",
-        )
-    if of != asked:
-        return (
-            refusal(own, f"set {manifest.set_id} is of {of}, asked for is {asked}", "choose another"),
-            age,
-            migration,
-        )
-    return (passed(own, of), age, migration)

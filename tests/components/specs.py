@@ -48,3 +48,13 @@ def validator_spec(**changes: Any) -> ValidatorSpec:
     """The validator alone, with some of its keys changed; None takes one away."""
     document = {key: value for key, value in (VALIDATOR | changes).items() if value is not None}
     return load_environment(raw_stack(validators=[document])).validators[0]
+
+
+def snapshotted_spec(**changes: Any) -> ValidatorSpec:
+    """The same with backups by snapshot of its one server."""
+    server = {"host": "pg", "volume": {"claim": "pg-data-postgres-0", "statefulSet": "postgres"}}
+    return validator_spec(
+        databases=VALIDATOR["databases"] | {"server": server},
+        backup={"method": "snapshot", "snapshot": {"volumeSnapshotClass": "csi"}},
+        **changes,
+    )

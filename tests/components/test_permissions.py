@@ -2,7 +2,7 @@ from typing import Any
 
 from components.permissions import backup_rules, drill_rules, identity_dump_rules, recovery_rules, verification_rules
 from tests.components.rendering import one, rendered
-from tests.components.specs import VALIDATOR, stack_spec, validator_spec
+from tests.components.specs import VALIDATOR, snapshotted_spec, stack_spec, validator_spec
 
 EVERY_RUN: dict[tuple[str, tuple[str, ...]], set[str]] = {
     ("configmaps", ()): {"get", "list", "create", "patch", "delete"},
@@ -23,15 +23,11 @@ def test_backup_may_grow_its_own_claim_and_keep_records() -> None:
 
 
 def test_backup_by_snapshots_reads_the_claims_it_snapshots_and_no_other() -> None:
-    validator = VALIDATOR | {
-        "databases": VALIDATOR["databases"]
-        | {"server": {"host": "pg", "volume": {"claim": "pg-data-postgres-0", "statefulSet": "postgres"}}},
-        "backup": {"method": "snapshot", "snapshot": {"volumeSnapshotClass": "csi"}},
-    }
-    spec = stack_spec(validators=[validator]).validators[0]
+    spec = snapshotted_spec()
     assert allowed(recovery_rules(validator_spec()))[("pods", ())] == {"get", "list"}
-    assert allowed(recovery_rules(spec))[("persistentvolumeclaims", ())] == {"create", "delete"}
+    assert allowed(recovery_rules(spec))[("persistentvolumeclaims", ())] == {"get", "create", "delete"}
     assert allowed(backup_rules(spec)) == EVERY_RUN | {
+        ("leases", ()): {"get", "create", "update"},
         ("volumesnapshots", ()): {"get", "list", "create", "patch", "delete"},
         ("persistentvolumeclaims", ("pg-data-postgres-0",)): {"get"},
     }
@@ -80,5 +76,17 @@ def test_verification_finds_secrets_without_reading_any() -> None:
     assert allowed(verification_rules(validator_spec())) == EVERY_RUN | {("secrets", ()): {"create"}}
 
 
-def test_drill_touches_nothing_of_the_cluster() -> None:
-    assert allowed(drill_rules(validator_spec())) == EVERY_RUN
+def test_drill_of_dumps_touches_nothing_of_the_cluster() -> None:
+    assert allowed(drill_rules(validator_spec(drill={}))) == EVERY_RUN
+
+
+def test_drill_from_snapshots_reads_and_deletes_only_what_it_makes() -> None:
+    assert allowed(drill_rules(snapshotted_spec(drill={}))) == EVERY_RUN | {
+        ("leases", ()): {"get", "create", "update"},
+        ("volumesnapshots", ()): {"get", "list"},
+        ("statefulsets", ("postgres",)): {"get"},
+        ("persistentvolumeclaims", ()): {"create"},
+        ("persistentvolumeclaims", ("acme-drill-databases",)): {"get", "delete"},
+        ("pods", ()): {"create"},
+        ("pods", ("acme-drill-databases",)): {"get", "delete"},
+    }

@@ -1,21 +1,26 @@
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from catalyx_dr.adapters.volume_snapshots import MANIFEST_DIGEST, FoundSnapshot
 from catalyx_dr.model.backup_set import DatabaseCapture, Manifest
 from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.environment_spec import IdentityImportRequest, RestoreRequest, VerdictOverride
 from catalyx_dr.model.errors import RefusedError
+from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.record import RecordKind, RecordStatus
+from catalyx_dr.model.snapshot_set import DatabaseState, SnapshotCapture, SnapshotManifest, SourceClaim
 from catalyx_dr.model.spec import SecretKey
 from catalyx_dr.model.validator_spec import DatabaseRole
 from catalyx_dr.rules.restore_preflight import OriginalFacts
+from catalyx_dr.rules.snapshot_preflight import CopyFacts
 from components.recovery_plan import Seen, plan_import, plan_restore
 from tests.components.records import MemoryRecords, captured, record
 from tests.components.rendering import NOW
-from tests.components.specs import validator_spec
+from tests.components.specs import snapshotted_spec, validator_spec
 
 SPEC = validator_spec()
 HOURS = {hours: NOW - timedelta(hours=hours) for hours in (1, 3, 6, 26 * 24, 31 * 24)}
@@ -208,3 +213,90 @@ def test_participant_identifier_that_a_dump_or_set_knows_is_refused() -> None:
     )
     with pytest.raises(RefusedError, match="identity-dump"):
         plan_import(SPEC, identity_import(), MemoryRecords([dumped]), NOW)
+
+
+SNAPSHOTTED = snapshotted_spec()
+
+
+def snapshots_of(started: datetime, ready: bool = True, **changes: Any) -> FoundSnapshot:
+    """The one VolumeSnapshot of a set of both databases."""
+    taken = SnapshotCapture(
+        name=f"acme-{capture_id(started)}-databases",
+        claim="pg-data-postgres-0",
+        stateful_set="postgres",
+        roles=tuple(DatabaseRole),
+        asked=started,
+        taken=started,
+        ready=started,
+        restore_size=Quantity.parse("2Gi"),
+        source=SourceClaim(storage_class="csi", access_modes=("ReadWriteOnce",), size=Quantity.parse("2Gi")),
+    )
+    states = tuple(
+        DatabaseState(role=role, database=role, server_version="17.6", database_bytes=1, ledger_offset=200)
+        for role in DatabaseRole
+    )
+    fields: dict[str, Any] = {
+        "set_id": capture_id(started),
+        "validator": "acme",
+        "namespace": "canton",
+        "party_hint": "acme-validator-1",
+        "participant_id": None,
+        "migration_id": 0,
+        "databases": states,
+        "snapshots": (taken,),
+        "tool_version": "0",
+    }
+    manifest = SnapshotManifest(**(fields | changes))
+    return FoundSnapshot(taken.name, manifest.set_id, ready, started, taken.restore_size, manifest, None)
+
+
+def test_snapshots_are_chosen_as_the_job_does_and_judged_before_anything_is_made() -> None:
+    asked: list[Mapping[str, SnapshotCapture]] = []
+
+    def copies(wanted: Mapping[str, SnapshotCapture]) -> CopyFacts:
+        asked.append(wanted)
+        return CopyFacts(missing_classes=(), claims="", servers="")
+
+    seen = Seen(snapshots=lambda: [snapshots_of(HOURS[1], ready=False), snapshots_of(HOURS[3])], copies=copies)
+
+    plan = plan_restore(SNAPSHOTTED, restore(source="snapshot"), MemoryRecords(), NOW, seen)
+
+    assert plan.capture == capture_id(HOURS[3])
+    (name,) = asked[0]
+    assert name.startswith("acme-restored-databases-")
+    note, passed, left = plan.notes
+    assert "nothing is stopped or replaced until somebody runs catalyx-dr switch-claims" in note
+    assert "storage-class (csi); space (quota and limits of the namespace take new claims: 2 GiB for" in passed
+    assert left == "preflight r1: left to the Job: versions, workloads, permissions"
+
+
+@pytest.mark.parametrize(
+    ("facts", "refused"),
+    [
+        (CopyFacts(missing_classes=("csi",)), "storage-class: the claims were of class csi"),
+        (CopyFacts(claims="exceeded quota: room"), "space: the API server would refuse the new claims: exceeded quota"),
+        (CopyFacts(servers="statefulset/postgres is gone"), "throw-away-servers: statefulset/postgres is gone"),
+    ],
+)
+def test_what_the_cluster_would_not_take_is_refused_in_the_preview(facts: CopyFacts, refused: str) -> None:
+    seen = Seen(snapshots=lambda: [snapshots_of(HOURS[3])], copies=lambda _wanted: facts)
+    with pytest.raises(RefusedError, match=refused):
+        plan_restore(SNAPSHOTTED, restore(source="snapshot"), MemoryRecords(), NOW, seen)
+
+
+def test_snapshots_whose_record_tells_of_another_manifest_or_of_damage_are_not_chosen() -> None:
+    older, newest = snapshots_of(HOURS[6]), snapshots_of(HOURS[3])
+    seen = Seen(snapshots=lambda: [older, newest])
+    changed = captured(RecordKind.BACKUP_SET, HOURS[3], "snapshot")
+    changed = changed.model_copy(update={"details": {MANIFEST_DIGEST: "another"}})
+    damaged = changed.model_copy(update={"details": {}, "damaged": {"snapshot": "a drill could not restore it"}})
+    for told in (changed, damaged):
+        plan = plan_restore(SNAPSHOTTED, restore(source="snapshot"), MemoryRecords([told]), NOW, seen)
+        assert plan.capture == capture_id(HOURS[6])
+
+
+def test_records_tell_of_snapshots_that_may_not_be_listed() -> None:
+    records = MemoryRecords([captured(RecordKind.BACKUP_SET, HOURS[3], "snapshot")])
+    plan = plan_restore(SNAPSHOTTED, restore(source="snapshot"), records, NOW)
+    assert plan.capture == capture_id(HOURS[3])
+    assert "left to the Job: set-of-this-validator, set-order, synchronizer-upgrade, storage-class" in plan.notes[2]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from catalyx_dr.model.validator_spec import (
     DatabaseBackup,
     Databases,
     DatabaseServer,
+    Drill,
     Retention,
     ServerVolume,
     SpliceHelmTarget,
@@ -30,6 +32,7 @@ from tests.fixtures_postgres import PARTICIPANT_TABLES, VALIDATOR_TABLES
 from tests.fixtures_validator import Clock
 from tests.local_cluster.pods import Kubectl, as_service_account
 
+TEST_PATIENCE = timedelta(minutes=2)
 PASSWORD = "a-password-of-a-test"  # noqa: S105
 NO_RIGHTS = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 
@@ -99,6 +102,7 @@ class Servers:
             ),
             target=SpliceHelmTarget(scan_url="http://scan:5012"),
             workloads=(),
+            drill=Drill(cron="0 4 * * 6", source="snapshot"),
             backup=DatabaseBackup(
                 cron="0 */4 * * *",
                 method="snapshot",
@@ -172,6 +176,8 @@ def server(name: str) -> dict[str, Any]:
             "serviceName": name,
             "selector": {"matchLabels": {"app": name}},
             "template": {"metadata": {"labels": {"app": name}}, "spec": pod},
+            # The hardest for whoever has to stop it and keep its data.
+            "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete", "whenScaled": "Delete"},
             "volumeClaimTemplates": [{"metadata": {"name": "pg-data"}, "spec": claim}],
         },
     }

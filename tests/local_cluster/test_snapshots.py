@@ -1,24 +1,39 @@
 """Backup by snapshots against the official snapshot controller and sidecars, with real PostgreSQL servers."""
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from catalyx_dr.adapters.cluster import connect
-from catalyx_dr.adapters.volume_snapshots import published
+from catalyx_dr.adapters.run_lease import ClusterLeases
+from catalyx_dr.adapters.volume_snapshots import MANIFEST_ANNOTATION, MANIFEST_DIGEST, published
+from catalyx_dr.model.environment_spec import VerdictOverride
 from catalyx_dr.model.errors import RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
-from catalyx_dr.model.validator_spec import ServerVolume, Verification
-from catalyx_dr.operations.claim_switch import ClaimSwitch
+from catalyx_dr.model.snapshot_set import SnapshotManifest
+from catalyx_dr.model.validator_spec import ServerVolume, ValidatorSpec, Verification
+from catalyx_dr.operations.claim_switch import ClaimSwitch, SwitchPlan
+from catalyx_dr.operations.restore import RestoreOrder
 from catalyx_dr.operations.snapshot_backup import snapshot
+from catalyx_dr.operations.snapshot_drill import drill_snapshots
+from catalyx_dr.operations.snapshot_preflight import preflight
 from catalyx_dr.operations.snapshot_restore import restore_snapshots
 from catalyx_dr.operations.verify import verify
-from components.permissions import backup_rules, recovery_rules, verification_rules
+from catalyx_dr.rules.verdict import Outcome
+from components.permissions import backup_rules, drill_rules, recovery_rules, verification_rules
 from dev.cluster import kubeconfig_path
 from dev.cluster.lifecycle import external_kubeconfig
+from dev.cluster.waiting import wait_until
 from tests.fixtures_postgres import PARTICIPANT_ID
-from tests.local_cluster.database_servers import Servers
+from tests.local_cluster.database_servers import TEST_PATIENCE, Servers
 from tests.local_cluster.pods import Kubectl, namespace_of
 
 pytestmark = [
@@ -155,9 +170,8 @@ def test_a_verification_finds_what_is_gone(two_servers: Servers) -> None:
 
 
 def restored(servers: Servers, request: str, selector: str = "latest") -> Record:
-    return restore_snapshots(
-        servers.spec(), selector, request, servers.surroundings, servers.cluster, servers.store, timedelta(minutes=2)
-    )
+    order = RestoreOrder(selector, request, "snapshot")
+    return restore_snapshots(servers.spec(), order, servers.surroundings, servers.cluster, servers.store, TEST_PATIENCE)
 
 
 def rows(servers: Servers) -> tuple[int, int]:
@@ -173,57 +187,239 @@ def rows(servers: Servers) -> tuple[int, int]:
 
 def claims(servers: Servers) -> set[str]:
     found = servers.kubectl("get", "pvc", "-o=jsonpath={.items[*].metadata.name}").stdout.split()
-    return {name for name in found if any(part in name for part in (*servers.names, "acme-restored"))}
+    return {name for name in found if any(part in name for part in (*servers.names, "acme-"))}
 
 
-@pytest.mark.parametrize("fixture", ["one_server", "two_servers"])
-def test_a_set_is_restored_beside_the_present_and_switched_to(fixture: str, request: pytest.FixtureRequest) -> None:
-    servers: Servers = request.getfixturevalue(fixture)
-    forget(servers)
-    snapshot(servers.spec(), servers.surroundings, servers.store)
-    before = claims(servers)
+def pods(servers: Servers) -> str:
+    return servers.kubectl("get", "pods", "--selector=catalyx-dr/validator=acme", "-o=name").stdout
+
+
+def lose_rows(servers: Servers) -> None:
     servers.run(servers.names[0], "cantonnet_validator", "DELETE FROM validator.user_wallet_acs_store")
     servers.run(servers.names[1], "participant", "DELETE FROM participant.lapi_events")
 
-    record = restored(servers, f"lost-rows-{servers.names[0]}")
+
+def switch_of(servers: Servers, request: str, back: bool = False) -> ClaimSwitch:
+    records, cluster = servers.surroundings.records, servers.cluster
+    return ClaimSwitch(servers.spec(), request, records, cluster, print, TEST_PATIENCE, back)
+
+
+@contextmanager
+def volumes_removed(servers: Servers, plan: SwitchPlan) -> Iterator[list[str]]:
+    """The volumes of a switch; afterwards those that no claim has any more go."""
+    volumes = [one.volume for step in plan.steps for one in (step.restored, step.replaced) if one]
+    try:
+        yield volumes
+    finally:
+        for volume in volumes:
+            servers.kubectl("patch", "pv", volume, '-p={"spec":{"persistentVolumeReclaimPolicy":"Delete"}}')
+
+
+def volume_state(servers: Servers, volume: str) -> str:
+    policy = "-o=jsonpath={.spec.persistentVolumeReclaimPolicy} {.status.phase}"
+    return servers.kubectl("get", "pv", volume, policy).stdout
+
+
+def test_a_set_is_restored_beside_the_present_and_switched_to_and_back(two_servers: Servers) -> None:
+    servers = two_servers
+    forget(servers)
+    snapshot(servers.spec(), servers.surroundings, servers.store)
+    before = claims(servers)
+    lose_rows(servers)
+
+    record = restored(servers, "lost-rows")
     assert record.details["participantId"] == PARTICIPANT_ID
     assert record.details["rows"] == 500 + 3 + 3000 + 2
     made = record.details["claims"]
     assert isinstance(made, dict)
     assert claims(servers) == before | {str(name) for name in made.values()}
-    assert servers.kubectl("get", "pods", "--selector=catalyx-dr/validator=acme", "-o=name").stdout == ""
+    assert pods(servers) == ""
     assert rows(servers) == (0, 0)  # the present ones were not touched
-    assert restored(servers, f"lost-rows-{servers.names[0]}") == record  # the same request does nothing again
+    assert restored(servers, "lost-rows") == record  # the same request does nothing again
 
-    said: list[str] = []
-    switch = ClaimSwitch(
-        servers.spec(),
-        f"lost-rows-{servers.names[0]}",
-        servers.surroundings.records,
-        servers.cluster,
-        said.append,
-        timedelta(minutes=2),
-    )
+    switch = switch_of(servers, "lost-rows")
     plan = switch.plan()
-    kept = [step.replaced.volume for step in plan.steps if step.replaced]
-    try:
+    with pytest.raises(RefusedError, match="were not switched to"):
+        switch_of(servers, "lost-rows", back=True).plan()
+    with volumes_removed(servers, plan):
         switch.apply(plan)
         assert rows(servers) == (500, 3000)
         assert claims(servers) == before
-        for volume in kept:
-            policy = "-o=jsonpath={.spec.persistentVolumeReclaimPolicy} {.status.phase}"
-            assert servers.kubectl("get", "pv", volume, policy).stdout == "Retain Released"
+        assert {volume_state(servers, step.replaced.volume) for step in plan.steps if step.replaced} == {
+            "Retain Released"
+        }
+        assert {volume_state(servers, step.restored.volume) for step in plan.steps} == {"Delete Bound"}
         assert switch.apply(switch.plan()).details["switched"] is True  # once more does nothing
+
+        back = switch_of(servers, "lost-rows", back=True)
+        back.apply(back.plan())
+        assert rows(servers) == (0, 0)
+        assert claims(servers) == before
+        assert {volume_state(servers, step.restored.volume) for step in plan.steps} == {"Retain Released"}
+        with pytest.raises(RefusedError, match="was taken back"):
+            switch_of(servers, "lost-rows").plan()
+
+
+def killed(servers: Servers, spec: ValidatorSpec, operation: str, request: str, *kinds: str) -> bool:
+    """Run it in a process of its own; tells whether it killed itself after a write, or ended well."""
+    folder, root = servers.surroundings.scratch, Path(__file__).parents[2]
+    given = [operation, spec.model_dump_json(), str(folder), servers.clock().isoformat(), request, *kinds]
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.local_cluster.killed_snapshot_run", *given],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode in (0, -signal.SIGKILL), ended.stdout + ended.stderr
+    return ended.returncode != 0
+
+
+def test_what_is_killed_after_any_write_is_completed_by_the_next_run_and_no_volume_is_lost(
+    one_server: Servers,
+) -> None:
+    forget(one_server)
+    snapshot(one_server.spec(), one_server.surroundings, one_server.store)
+    spec, before, kills = one_server.spec(), claims(one_server), 0
+    lose_rows(one_server)
+    while killed(one_server, spec, "restore", "killed", "PersistentVolumeClaim", "Pod"):
+        kills += 1
+        assert rows(one_server) == (0, 0)
+    assert kills == 3  # claim made, server made, server of a killed run ended
+    assert pods(one_server) == ""
+
+    plan = switch_of(one_server, "killed").plan()
+    with volumes_removed(one_server, plan) as volumes:
+        for operation, held in (("switch", (500, 3000)), ("switch-back", (0, 0))):
+            kills = 0
+            while killed(one_server, spec, operation, "killed"):
+                kills += 1
+                assert all(volume_state(one_server, volume) for volume in volumes)
+            # Planned, both volumes kept, stopped, released, reserved, claimed, started, handed back, told.
+            assert kills >= 9
+            assert rows(one_server) == held
+            assert claims(one_server) == before
+
+
+def test_a_drill_from_snapshots_leaves_nothing_also_when_one_was_killed(two_servers: Servers) -> None:
+    forget(two_servers)
+    taken = snapshot(two_servers.spec(), two_servers.surroundings, two_servers.store)
+    before = claims(two_servers)
+    assert killed(two_servers, two_servers.spec(), "drill", "killed", "Pod")
+    assert "acme-drill-validator-app" in pods(two_servers)
+
+    with two_servers.allowed("drill", drill_rules(two_servers.spec())) as job:
+        leased = replace(job.surroundings, leases=ClusterLeases(job.cluster))
+        record = drill_snapshots(job.spec(), leased, job.cluster, job.store, TEST_PATIENCE)
+        with leased.leases.only_run("acme", "drill"), pytest.raises(RefusedError, match="another drill"):
+            drill_snapshots(job.spec(), leased, job.cluster, job.store, TEST_PATIENCE)
+    assert (record.status, record.kind) == (RecordStatus.COMPLETED, RecordKind.DRILL)
+    assert record.details["set"] == taken.identifier
+    assert record.details["participantId"] == PARTICIPANT_ID
+    assert isinstance(record.details["recoverySeconds"], int)
+    assert (claims(two_servers), pods(two_servers)) == (before, "")
+
+
+def republish(servers: Servers, manifest: SnapshotManifest) -> None:
+    """Another manifest, as if the run had written it."""
+    servers.store.publish(manifest.snapshots[-1].name, manifest)
+    records = servers.surroundings.records
+    record = records.find(RecordKind.BACKUP_SET, "acme", manifest.set_id)
+    assert record is not None
+    details = {**record.details, MANIFEST_DIGEST: manifest.digest}
+    records.save(record.model_copy(update={"details": details}))
+
+
+def promising_more(servers: Servers) -> SnapshotManifest:
+    """The newest set with an offset that its snapshots do not hold."""
+    manifest = published(servers.store.found())[0]
+    more = [state.model_copy(update={"ledger_offset": 201}) for state in manifest.databases]
+    return manifest.model_copy(update={"databases": tuple(more)})
+
+
+def test_a_set_that_a_drill_could_not_restore_is_chosen_by_nobody(one_server: Servers) -> None:
+    forget(one_server)
+    older = snapshot(one_server.spec(), one_server.surroundings, one_server.store)
+    one_server.clock.next_day()
+    newest = snapshot(one_server.spec(), one_server.surroundings, one_server.store)
+    republish(one_server, promising_more(one_server))
+    spec = one_server.spec().model_copy(update={"verification": Verification(cron="0 3 * * 0")})
+    surroundings, before = one_server.surroundings, claims(one_server)
+
+    with pytest.raises(UnprovenError, match="ledger ends at 200, and 201 was there before"):
+        drill_snapshots(spec, surroundings, one_server.cluster, one_server.store, TEST_PATIENCE)
+
+    assert (claims(one_server), pods(one_server)) == (before, "")
+    one_server.clock.next_day()
+    with pytest.raises(UnprovenError, match="a drill could not restore it"):
+        verify(spec, surroundings, one_server.cluster)
+    record = surroundings.records.find(RecordKind.BACKUP_SET, "acme", newest.identifier)
+    assert record is not None
+    assert not record.is_sound_in("snapshot")
+    verdicts = preflight(
+        spec, RestoreOrder("latest", "r", "snapshot"), surroundings, one_server.cluster, one_server.store
+    )
+    told = {verdict.name: verdict for verdict in verdicts}
+    assert older.identifier in told["set-proven"].found
+    # Nobody has an identity dump, and of a set of two days' age this is what a person should know.
+    assert {name for name, one in told.items() if one.outcome is not Outcome.PASS} == {
+        "identity-half",
+        "synchronizer-upgrade",
+    }
+
+
+def test_a_manifest_that_was_changed_or_lost_is_noticed_and_used_by_nobody(one_server: Servers) -> None:
+    forget(one_server)
+    taken = snapshot(one_server.spec(), one_server.surroundings, one_server.store)
+    spec = one_server.spec().model_copy(update={"verification": Verification(cron="0 3 * * 0")})
+    one_server.store.publish(f"acme-{taken.identifier}-databases", promising_more(one_server))
+    with pytest.raises(RefusedError, match=f"{taken.identifier} is not proven"):
+        restored(one_server, "changed", taken.identifier)
+    with pytest.raises(UnprovenError, match="was changed since it was recorded"):
+        verify(spec, one_server.surroundings, one_server.cluster)
+    one_server.kubectl("annotate", "volumesnapshot", f"acme-{taken.identifier}-databases", f"{MANIFEST_ANNOTATION}-")
+    one_server.clock.next_day()
+    with pytest.raises(UnprovenError, match="has its manifest any more"):
+        verify(spec, one_server.surroundings, one_server.cluster)
+    # The next run removes what killed runs left, and this was no such run.
+    one_server.clock.next_day()
+    snapshot(one_server.spec(), one_server.surroundings, one_server.store)
+    assert taken.identifier in {found.set_id for found in one_server.store.found()}
+
+
+def test_the_preflight_refuses_what_the_namespace_does_not_take(two_servers: Servers) -> None:
+    forget(two_servers)
+    snapshot(two_servers.spec(), two_servers.surroundings, two_servers.store)
+    spec, order = two_servers.spec(), RestoreOrder("latest", "refused", "snapshot")
+    asked = (spec, order, two_servers.surroundings, two_servers.cluster, two_servers.store)
+    assert {one.name for one in preflight(*asked)} >= {"storage-class", "space", "throw-away-servers", "versions"}
+    every_claim = two_servers.kubectl("get", "pvc", "-o=name").stdout.split()
+    hard = f"--hard=requests.storage={len(every_claim) * 400 + 500}Mi"
+    assert two_servers.kubectl("create", "quota", "room", hard).returncode == 0
+    status = ("get", "quota", "room", "-o=jsonpath={.status.used}")
+    never = VerdictOverride(verdict="space", reason="it will work out")
+    try:
+        wait_until(lambda: bool(two_servers.kubectl(*status).stdout), "the quota's count", 30, "")
+        refused = {one.name: one for one in preflight(*asked) if one.outcome is Outcome.REFUSAL}
+        assert set(refused) == {"space"}, refused  # each of the two claims alone would fit
+        assert "exceeded quota: room" in refused["space"].found
+        with pytest.raises(RefusedError, match="space: the API server would refuse the new claims"):
+            restored(two_servers, "refused")
+        with pytest.raises(RefusedError, match="'space' may never be overridden"):
+            preflight(spec, replace(order, overrides=(never,)), *asked[2:])
     finally:
-        for volume in kept:
-            servers.kubectl("patch", "pv", volume, '-p={"spec":{"persistentVolumeReclaimPolicy":"Delete"}}')
+        two_servers.kubectl("delete", "quota", "room")
 
 
 def test_the_jobs_roles_are_enough(two_servers: Servers) -> None:
     forget(two_servers)
     spec = two_servers.spec()
     with two_servers.allowed("backup", backup_rules(spec)) as job:
-        taken = snapshot(spec, job.surroundings, job.store)
+        leased = replace(job.surroundings, leases=ClusterLeases(job.cluster))
+        taken = snapshot(spec, leased, job.store)
+        with leased.leases.only_run("acme"), pytest.raises(RefusedError, match="another backup or recovery of this validator"):
+            snapshot(spec, leased, job.store)
     with two_servers.allowed("recovery", recovery_rules(spec)) as job:
         record = restored(job, "with-few-rights")
     assert record.details["set"] == taken.identifier
@@ -235,21 +431,18 @@ def test_the_jobs_roles_are_enough(two_servers: Servers) -> None:
 def test_a_set_that_holds_less_than_it_promises_is_not_restored_and_nothing_stays(one_server: Servers) -> None:
     forget(one_server)
     taken = snapshot(one_server.spec(), one_server.surroundings, one_server.store)
-    (manifest,) = published(one_server.store.found())
-    more = [state.model_copy(update={"ledger_offset": 201}) for state in manifest.databases]
-    one_server.store.publish(manifest.snapshots[0].name, manifest.model_copy(update={"databases": tuple(more)}))
+    republish(one_server, promising_more(one_server))
     before = claims(one_server)
     with pytest.raises(UnprovenError, match="ledger ends at 200, and 201 was there before"):
         restored(one_server, "promises", taken.identifier)
     assert claims(one_server) == before
-    assert one_server.kubectl("get", "pods", "--selector=catalyx-dr/validator=acme", "-o=name").stdout == ""
+    assert pods(one_server) == ""
 
 
 def test_a_set_of_another_validator_is_refused(one_server: Servers) -> None:
     forget(one_server)
     snapshot(one_server.spec(), one_server.surroundings, one_server.store)
     (manifest,) = published(one_server.store.found())
-    other = manifest.model_copy(update={"party_hint": "other-validator-1"})
-    one_server.store.publish(manifest.snapshots[0].name, other)
+    republish(one_server, manifest.model_copy(update={"party_hint": "other-validator-1"}))
     with pytest.raises(RefusedError, match=r"is of acme \(other-validator-1\), asked for is acme \(acme-validator-1\)"):
         restored(one_server, "stranger")

@@ -13,15 +13,12 @@ from catalyx_dr.model.validator_spec import (
     Databases,
     DatabaseServer,
     ServerVolume,
-    SpliceHelmTarget,
-    ValidatorSpec,
 )
 from catalyx_dr.rules.snapshot_order import (
     RestoredState,
     check_restored,
     check_snapshot_order,
     snapshot_steps,
-    snapshot_verdicts,
 )
 
 NOW = datetime(2026, 11, 24, 6, tzinfo=UTC)
@@ -129,26 +126,3 @@ def test_what_was_restored_may_be_later_than_what_was_read_before() -> None:
 def test_what_breaks_the_promise_of_a_set_is_no_recovery(found: RestoredState, said: str) -> None:
     with pytest.raises(UnprovenError, match=said):
         check_restored(manifest(NOW, NOW, 200, 200), found)
-
-
-def outcomes(**declared: object) -> dict[str, str]:
-    spec = ValidatorSpec(
-        **{
-            "name": "acme",
-            "namespace": "canton",
-            "party_hint": "acme-validator-1",
-            "node_identifier": "acme-validator-1",
-            "databases": databases("pg-data"),
-            "target": SpliceHelmTarget(scan_url="http://scan:5012"),
-            **declared,
-        }
-    )
-    verdicts = snapshot_verdicts(spec, manifest(NOW, NOW, 1, 1), NOW + timedelta(days=1))
-    return {verdict.name: str(verdict.outcome) for verdict in verdicts}
-
-
-def test_a_set_is_restored_for_its_own_validator_only() -> None:
-    assert outcomes() == {"set-of-this-validator": "pass", "set-age": "pass", "migration-id": "pass"}
-    assert outcomes(name="other")["set-of-this-validator"] == "refusal"
-    assert outcomes(party_hint="acme-other-1")["set-of-this-validator"] == "refusal"
-    assert outcomes(migration_id=1)["migration-id"] == "warning"

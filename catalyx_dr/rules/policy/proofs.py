@@ -36,9 +36,10 @@ def verified(stack: Stack) -> Iterator[Found]:
     source="practice of the field: untested backups",
 )
 def rehearsed(stack: Stack) -> Iterator[Found]:
-    """Report a validator with a volume of which no set is ever restored for proof."""
+    """Report a validator with a volume, or snapshots, of which no set is ever restored for proof."""
     for path, validator in stack.validators():
-        if stack.strict and validator.backup and validator.backup.volume and validator.drill is None:
+        backup = validator.backup
+        if stack.strict and backup and (backup.volume or backup.snapshot) and validator.drill is None:
             yield Found(
                 Severity.WARNING,
                 f"{path}.drill",
@@ -62,7 +63,11 @@ def drill_has_source(stack: Stack) -> Iterator[Found]:
         drill, backup = validator.drill, validator.backup
         if drill is None or backup is None:
             continue
-        if drill.source == "volume" and backup.volume is None:
+        if drill.source == "snapshot" and backup.snapshot is None:
+            reason, remedy = "there is no backup.snapshot to restore from", "leave source out"
+        elif drill.source != "snapshot" and backup.snapshot is not None:
+            reason, remedy = "the sets are snapshots", "leave source out, or write source: snapshot"
+        elif drill.source == "volume" and backup.volume is None:
             reason, remedy = "there is no backup.volume to restore from", "write source: bucket, and ageIdentity"
         elif drill.source == "bucket" and backup.bucket is None:
             reason, remedy = "there is no backup.bucket to restore from", "write source: volume"

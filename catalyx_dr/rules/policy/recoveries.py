@@ -11,7 +11,7 @@ from catalyx_dr.model.validator_spec import SpliceHelmTarget, ValidatorSpec
 from catalyx_dr.rules.identity_preflight import IMPORT_CHECKS
 from catalyx_dr.rules.policy.finding import Found, Severity, Stack, rule
 from catalyx_dr.rules.recovery import USABLE_FOR
-from catalyx_dr.rules.restore_preflight import RESTORE_CHECKS
+from catalyx_dr.rules.snapshot_preflight import restore_checks
 from catalyx_dr.rules.verdict import Checks, override_fault
 
 
@@ -178,8 +178,9 @@ def _moment_can_be_meant(request: RestoreRequest, before: datetime, now: datetim
 )
 def overrides_allowed(stack: Stack) -> Iterator[Found]:
     """Report overrides of verdicts that do not exist or may never be overridden."""
+    restore = stack.spec.restore
     asked: list[tuple[str, RecoveryRequest | None, Checks]] = [
-        ("restore", stack.spec.restore, RESTORE_CHECKS),
+        ("restore", restore, restore_checks(restore.source if restore else "volume")),
         ("identityImport", stack.spec.identity_import, IMPORT_CHECKS),
     ]
     for name, request, checks in asked:
