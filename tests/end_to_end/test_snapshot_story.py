@@ -1,4 +1,4 @@
-"""In the local cluster: backups by snapshot, rehearsed, restored into new claims by `pulumi up`, switched to, and back."""
+"""In the local cluster: backups by snapshot, rehearsed, restored into new claims by `pulumi up`, switched to and back."""
 
 import time
 from collections.abc import Iterator
@@ -14,11 +14,15 @@ from catalyx_dr.adapters.records import ClusterRecords
 from catalyx_dr.adapters.volume_snapshots import ClusterSnapshots
 from catalyx_dr.model.record import Record, RecordKind
 from dev import platform
+from dev.cluster.lifecycle import external_kubeconfig
 from dev.local_stack import VALIDATOR, LocalStack
 from dev.platform import NAMESPACE
 from tests.end_to_end.declared_stack import DeclaredStack
 
-pytestmark = pytest.mark.cluster
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.skipif(external_kubeconfig() is not None, reason="needs the local cluster's driver"),
+]
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,7 @@ class Snapshotted:
             *self.api.list(Pod, namespace=NAMESPACE, labels=ours),
         ]
         names = (one.metadata.name if one.metadata else None for one in found)
-        return {
-            name
-            for name in names
-            if name and ("-restored-" in name or name.startswith((f"{VALIDATOR}-drill-databases",)))
-        }
+        return {name for name in names if name and ("-restored-" in name or "-drill-databases" in name)}
 
 
 @pytest.fixture

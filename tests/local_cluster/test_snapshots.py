@@ -296,8 +296,8 @@ def test_what_is_killed_after_any_write_is_completed_by_the_next_run_and_no_volu
             while killed(one_server, spec, operation, "killed"):
                 kills += 1
                 assert all(volume_state(one_server, volume) for volume in volumes)
-            # Planned, both volumes kept, stopped, released, reserved, claimed, started, handed back, told.
-            assert kills >= 9
+            # Planned, both volumes kept, stopped, released or not, reserved, claimed, started, handed back, told.
+            assert kills >= 8
             assert rows(one_server) == held
             assert claims(one_server) == before
 
