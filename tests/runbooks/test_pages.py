@@ -1,16 +1,20 @@
 """Every runbook, followed to the letter on the local platform after the disaster that it is for."""
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
 import pytest
-from lightkube.resources.core_v1 import PersistentVolumeClaim
+from lightkube import Client
+from lightkube.resources.core_v1 import PersistentVolume, PersistentVolumeClaim
 
-from catalyx_dr.adapters.cluster import connect
+from catalyx_dr.adapters.cluster import Cluster, connect
 from catalyx_dr.adapters.records import ClusterRecords
+from catalyx_dr.adapters.volume_snapshots import ClusterSnapshots
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from dev import platform
 from dev.cluster import kubeconfig_path
+from dev.cluster.lifecycle import external_kubeconfig
 from tests.runbooks.conftest import INSTALL, NAMESPACE, VALIDATOR, Rescue, run_id
 from tests.runbooks.page import FOLDER, Page
 
@@ -86,6 +90,81 @@ def test_wrong_restore(rescue: Rescue) -> None:
     rescue.follow("wrong-restore", REQUEST=request)
 
     assert rescue.wallet.balance() == wanted
+
+
+@on_the_platform
+@pytest.mark.skipif(external_kubeconfig() is not None, reason="needs the local cluster's driver")
+def test_large_database_lost(rescue: Rescue) -> None:
+    with _by_snapshot(rescue):
+        before = rescue.capture()
+        taken = _newest(RecordKind.BACKUP_SET)
+        rescue.stack.show("catalyx-dr", "run", "drill", "--namespace", NAMESPACE)
+        drilled = _newest(RecordKind.DRILL)
+        assert (drilled.details["set"], drilled.details["source"]) == (taken.identifier, "snapshot")
+        lost = _volume(rescue.api)
+        rescue.wallet.tap("25.0")
+        platform.wreck(rescue.api, NAMESPACE)
+
+        told = " ".join(rescue.follow("large-database-lost").split())
+
+        assert rescue.wallet.balance() == before
+        assert _volume(rescue.api) != lost
+        # The same verdicts in the command, in the preview and in the Job.
+        for told_as in (
+            "pass: space: quota and limits",
+            "space (quota and limits",
+            "throw-away-servers (a pod as that",
+        ):
+            assert told_as in told
+        assert f"set {taken.identifier}, taken" in told
+        assert "it is restored into new claims and proven on throw-away servers" in told
+        assert f"restore {VALIDATOR}-{taken.identifier}-databases into claim {VALIDATOR}-restored-databases-" in told
+        assert f"its volume {lost} is kept" in told
+        restored = _newest(RecordKind.RESTORE)
+        rescue.stack.declare(
+            restore={
+                "validator": VALIDATOR,
+                "source": "snapshot",
+                "set": "latest",
+                "requestId": restored.identifier,
+            }
+        )
+        rescue.stack.show("pulumi", "up", "--yes", "--skip-preview", "--expect-no-changes")
+        rescue.api.patch(PersistentVolume, lost, {"spec": {"persistentVolumeReclaimPolicy": "Delete"}})
+
+
+@contextmanager
+def _by_snapshot(rescue: Rescue) -> Iterator[None]:
+    """Backups by snapshot; afterwards the stack is as before, and no snapshot is left."""
+    former = rescue.stack.validator()
+    server = former["databases"]["server"] | {"volume": {"claim": "pg-data-postgres-0", "statefulSet": "postgres"}}
+    rescue.stack.declare_for_validator(
+        databases=former["databases"] | {"server": server},
+        backup={
+            "method": "snapshot",
+            "snapshot": {"volumeSnapshotClass": "standard"},
+            "bucket": former["backup"]["bucket"],
+        },
+        drill={},
+    )
+    rescue.stack.show("pulumi", "up", "--yes", "--skip-preview")
+    yield
+    store = ClusterSnapshots(Cluster(rescue.api, NAMESPACE), VALIDATOR)
+    for one in store.found():
+        store.delete(one.name)
+    rescue.stack.declare(restore=None, validators=[former])
+    rescue.stack.show("pulumi", "up", "--yes", "--skip-preview")
+
+
+def _newest(kind: RecordKind) -> Record:
+    with closing(connect(NAMESPACE, str(kubeconfig_path()))) as cluster:
+        return ClusterRecords(cluster).list(VALIDATOR, kind)[0]
+
+
+def _volume(api: Client) -> str:
+    claim = api.get(PersistentVolumeClaim, "pg-data-postgres-0", namespace=NAMESPACE)
+    assert claim.spec is not None
+    return str(claim.spec.volumeName)
 
 
 # The last one: from here on the validator has another participant identifier than it is installed with.
