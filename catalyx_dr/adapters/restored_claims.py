@@ -71,11 +71,11 @@ def refused_claims(cluster: Cluster, validator: str, wanted: Mapping[str, Snapsh
 
 def missing_classes(cluster: Cluster, names: Iterable[str]) -> tuple[str, ...]:
     """Those of the storage classes that are not there; raises RefusedError where this identity may not look."""
-    return tuple(
-        name
-        for name in sorted(set(names))
-        if if_there(f"read StorageClass {name}", lambda name=name: cluster.client.get(StorageClass, name)) is None  # type: ignore[misc]
-    )
+    return tuple(name for name in sorted(set(names)) if not _is_class(cluster, name))
+
+
+def _is_class(cluster: Cluster, name: str) -> bool:
+    return if_there(f"read StorageClass {name}", lambda: cluster.client.get(StorageClass, name)) is not None
 
 
 def _find(cluster: Cluster, name: str) -> PersistentVolumeClaim | None:

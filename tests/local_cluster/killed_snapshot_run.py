@@ -100,8 +100,7 @@ def main(operation: str, spec: str, folder: str, now: str, request_id: str, *kin
         elif operation == "drill":
             drill_snapshots(validator, surroundings, cluster, store, TEST_PATIENCE)
         else:
-            back = operation == "switch-back"
-            switch = ClaimSwitch(validator, request_id, records, cluster, print, TEST_PATIENCE, back)
+            switch = ClaimSwitch(validator, request_id, records, cluster, print, TEST_PATIENCE)
             switch.apply(switch.plan())
 
 
