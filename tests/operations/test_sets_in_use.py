@@ -32,7 +32,7 @@ class MemoryLeases:
     lost: bool = False
 
     @contextmanager
-    def only_run(self, validator: str) -> Iterator[Held]:
+    def only_run(self, validator: str, _what: str = "") -> Iterator[Held]:
         if validator in self.taken:
             raise RefusedError("another backup or recovery of this validator is running")
         self.taken.add(validator)
