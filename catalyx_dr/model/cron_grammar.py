@@ -55,11 +55,9 @@ class Field:
 
 
 @dataclass(frozen=True)
-class FieldSchedule:
-    """Five fields, as sets of values."""
+class DayFields:
+    """Days of the month, months and days of the week."""
 
-    minutes: Field
-    hours: Field
     days: Field
     months: Field
     weekdays: Field
@@ -72,6 +70,22 @@ class FieldSchedule:
         if self.days.star or self.weekdays.star:
             return of_month and of_week
         return of_month or of_week
+
+
+@dataclass(frozen=True)
+class FieldSchedule:
+    """Five fields, as sets of values."""
+
+    minutes: Field
+    hours: Field
+    days: Field
+    months: Field
+    weekdays: Field
+
+    @property
+    def on_days(self) -> "DayFields":
+        """The three fields that choose days."""
+        return DayFields(self.days, self.months, self.weekdays)
 
     @property
     def minutes_of_day(self) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from croniter import CroniterBadDateError, croniter
 
-from catalyx_dr.model.cron_grammar import EverySchedule, FieldSchedule, parse_cron
+from catalyx_dr.model.cron_grammar import DayFields, EverySchedule, FieldSchedule, parse_cron
 
 # The controller gives up after five years; so does every search here.
 _HORIZON_YEARS = 5
@@ -179,15 +179,21 @@ def _occurrences(wall: datetime, zone: ZoneInfo) -> tuple[datetime, ...]:
 def _nominal_gaps(fields: FieldSchedule, day: date) -> tuple[timedelta, timedelta] | None:
     """Smallest and largest gap by the clock on the wall over the coming years; None when it never runs."""
     times = fields.minutes_of_day
-    days = [
-        day + offset * _DAY for offset in range(366 * _HORIZON_YEARS) if times and fields.has_day(day + offset * _DAY)
-    ]
-    if not days:
+    between_days = _gaps_of_days(fields.on_days, day) if times else None
+    if between_days is None:
         return None
     gaps = {timedelta(minutes=later - earlier) for earlier, later in pairwise(times)}
     over_night = timedelta(minutes=times[0] - times[-1])
-    gaps |= {(later - earlier) + over_night for earlier, later in pairwise(days)}
+    gaps |= {gap + over_night for gap in between_days}
     return (min(gaps), max(gaps)) if gaps else (366 * _HORIZON_YEARS * _DAY,) * 2
+
+
+# Apart, because most schedules of a stack differ in the time of day alone.
+@lru_cache(maxsize=256)
+def _gaps_of_days(fields: DayFields, day: date) -> frozenset[timedelta] | None:
+    """Gaps between the days of the coming years on which it runs; None when there is no such day."""
+    days = [day + offset * _DAY for offset in range(366 * _HORIZON_YEARS) if fields.has_day(day + offset * _DAY)]
+    return frozenset(later - earlier for earlier, later in pairwise(days)) if days else None
 
 
 @lru_cache(maxsize=1024)

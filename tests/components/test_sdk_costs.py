@@ -1,8 +1,11 @@
+import asyncio
 import gc
+import inspect
 from collections.abc import Iterator
 
 import pulumi
 import pytest
+from pulumi.runtime import stack
 
 from components.sdk_costs import KEEP_DEBUG, spare_costs
 
@@ -10,6 +13,7 @@ from components.sdk_costs import KEEP_DEBUG, spare_costs
 @pytest.fixture(autouse=True)
 def undone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(pulumi.log, "debug", pulumi.log.debug)
+    monkeypatch.setitem(vars(stack), "asyncio", asyncio)
     monkeypatch.delenv(KEEP_DEBUG, raising=False)
     yield
     gc.enable()
@@ -29,3 +33,32 @@ def test_debug_messages_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     before = pulumi.log.debug
     spare_costs()
     assert pulumi.log.debug is before
+
+
+def test_outputs_are_waited_for_once() -> None:
+    spare_costs()
+
+    async def known_in_turn() -> int:
+        turns = [asyncio.create_task(asyncio.sleep(0)) for _ in range(3)]
+        turns.append(asyncio.create_task(asyncio.sleep(0.01)))
+        known, unknown = await vars(stack)["asyncio"].wait(turns, return_when=asyncio.FIRST_COMPLETED)
+        assert not unknown
+        return len(known)
+
+    assert asyncio.run(known_in_turn()) == 4
+    assert "await asyncio.wait(" in inspect.getsource(stack.wait_for_rpcs)
+
+
+def test_failed_output_is_told_at_once() -> None:
+    spare_costs()
+
+    async def fails() -> None:
+        raise RuntimeError
+
+    async def one_fails() -> int:
+        never = asyncio.create_task(asyncio.Event().wait())
+        known, _ = await vars(stack)["asyncio"].wait([never, asyncio.create_task(fails())])
+        never.cancel()
+        return len([one for one in known if one.exception()])
+
+    assert asyncio.run(one_fails()) == 1
