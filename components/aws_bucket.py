@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_aws import s3  # loaded when first used; its types are named in quotes, since it takes a second
 
-from catalyx_dr.model.validator_spec import BackupBucket
+from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.rules.buckets import deleted_kept_days, whole_days
 
 _UPLOAD_ABANDONED_AFTER_DAYS = 7

@@ -9,9 +9,9 @@ import pulumi
 
 from catalyx_dr.adapters import mounted_secrets
 from catalyx_dr.adapters.agent_pod import AgentPod
+from catalyx_dr.model.bucket import BackupBucket as BackupBucketSpec
 from catalyx_dr.model.environment_spec import AgentImage
 from catalyx_dr.model.object_names import ObjectNames
-from catalyx_dr.model.validator_spec import BackupBucket as BackupBucketSpec
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.buckets import DECLARATION
 from dynamic_providers.ensured_bucket import EnsuredBucket, EnsuredBucketArgs

@@ -6,9 +6,10 @@ import pulumi
 
 from catalyx_dr.adapters import mounted_secrets
 from catalyx_dr.adapters.agent_pod import AgentPod
+from catalyx_dr.model.backup import DatabaseBackup
 from catalyx_dr.model.environment_spec import AgentImage
 from catalyx_dr.model.object_names import ObjectNames
-from catalyx_dr.model.validator_spec import DatabaseBackup, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from components.scheduled_job import scheduled_job
 
 

@@ -9,10 +9,11 @@ from pulumi_kubernetes.core.v1 import (
     VolumeResourceRequirementsArgs,
 )
 
+from catalyx_dr.model.backup import BackupVolume as BackupVolumeSpec
+from catalyx_dr.model.backup import DatabaseBackup
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.quantity import Quantity
-from catalyx_dr.model.validator_spec import BackupVolume as BackupVolumeSpec
-from catalyx_dr.model.validator_spec import DatabaseBackup, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.sizing import backup_volume_size, grown
 from components.object_metadata import metadata_of
 

@@ -9,8 +9,9 @@ from catalyx_dr.adapters import mounted_secrets
 from catalyx_dr.adapters.agent_pod import AgentPod, Companion
 from catalyx_dr.model.environment_spec import AgentImage
 from catalyx_dr.model.object_names import ObjectNames
+from catalyx_dr.model.proofs import Drill
 from catalyx_dr.model.quantity import Quantity
-from catalyx_dr.model.validator_spec import Drill, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from components.scheduled_job import scheduled_job
 
 _FOLDER = "/throw-away"

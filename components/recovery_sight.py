@@ -16,7 +16,8 @@ from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
 from catalyx_dr.model.snapshot_set import SnapshotCapture
-from catalyx_dr.model.validator_spec import CustomResourceTarget, ValidatorSpec
+from catalyx_dr.model.target import CustomResourceTarget
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.recovery_rights import Right
 from catalyx_dr.rules.restore_preflight import OriginalFacts
 from catalyx_dr.rules.snapshot_preflight import CopyFacts

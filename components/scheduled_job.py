@@ -9,7 +9,7 @@ from catalyx_dr.adapters.agent_pod import AgentPod
 from catalyx_dr.adapters.cluster import labels
 from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.object_names import ObjectNames
-from catalyx_dr.model.validator_spec import CaptureSchedule, RunSchedule
+from catalyx_dr.model.run_schedule import CaptureSchedule, RunSchedule
 from components.object_metadata import metadata_of
 
 RECOVERY_POINT = "catalyx-dr/recovery-point"

@@ -12,7 +12,8 @@ from catalyx_dr.adapters.agent_pod import SPEC_FILE
 from catalyx_dr.model.environment_spec import AgentImage
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.quantity import Quantity
-from catalyx_dr.model.validator_spec import RunSchedule, ValidatorSpec
+from catalyx_dr.model.run_schedule import RunSchedule
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.sizing import backup_volume_size
 from components import permissions
 from components.backup_bucket import BackupBucket, BackupBucketArgs

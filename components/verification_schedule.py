@@ -8,7 +8,8 @@ from catalyx_dr.adapters import mounted_secrets
 from catalyx_dr.adapters.agent_pod import AgentPod
 from catalyx_dr.model.environment_spec import AgentImage
 from catalyx_dr.model.object_names import ObjectNames
-from catalyx_dr.model.validator_spec import ValidatorSpec, Verification
+from catalyx_dr.model.proofs import Verification
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from components.scheduled_job import scheduled_job
 
 

@@ -14,7 +14,8 @@ from tenacity import retry, stop_after_delay, wait_fixed
 
 from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.secret_files import SecretFiles
-from catalyx_dr.model.validator_spec import BackupBucket, BucketCredentials, Retention
+from catalyx_dr.model.bucket import BackupBucket, BucketCredentials
+from catalyx_dr.model.retention import Retention
 from dev.toolchain.go_tools import VERSITYGW
 from tests.fixtures_postgres import free_port
 

@@ -17,17 +17,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.model.databases import Database, Databases, DatabaseServer
 from catalyx_dr.model.errors import UnreachableError
 from catalyx_dr.model.quantity import Quantity
-from catalyx_dr.model.validator_spec import (
-    Database,
-    Databases,
-    DatabaseServer,
-    IdentityDumps,
-    Retention,
-    SpliceHelmTarget,
-    ValidatorSpec,
-)
+from catalyx_dr.model.retention import Retention
+from catalyx_dr.model.target import SpliceHelmTarget
+from catalyx_dr.model.validator_spec import IdentityDumps, ValidatorSpec
 
 AUDIENCE = "https://canton.network.global"
 CLIENT_ID, CLIENT_SECRET = "validator-backend", "client-secret-value"

@@ -10,7 +10,8 @@ from typing import ClassVar
 import pytest
 from psycopg import sql
 
-from catalyx_dr.model.validator_spec import SpliceHelmTarget, ValidatorApi
+from catalyx_dr.model.api_access import ValidatorApi
+from catalyx_dr.model.target import SpliceHelmTarget
 from catalyx_dr.operations.backup import back_up
 from tests.fixtures_identity import scan_answer
 from tests.fixtures_postgres import PARTICIPANT_ID, ThrowawayServer

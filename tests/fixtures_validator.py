@@ -12,21 +12,14 @@ import pytest
 from catalyx_dr.adapters import access, workloads
 from catalyx_dr.adapters.records import newest_first
 from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.model.backup import BackupVolume, DatabaseBackup
+from catalyx_dr.model.bucket import BackupBucket
+from catalyx_dr.model.databases import Database, Databases, DatabaseServer
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.record import Record, RecordKind
-from catalyx_dr.model.validator_spec import (
-    BackupBucket,
-    BackupVolume,
-    Database,
-    DatabaseBackup,
-    Databases,
-    DatabaseServer,
-    Encryption,
-    Retention,
-    SpliceHelmTarget,
-    ValidatorSpec,
-    Workload,
-)
+from catalyx_dr.model.retention import Retention
+from catalyx_dr.model.target import SpliceHelmTarget, Workload
+from catalyx_dr.model.validator_spec import Encryption, ValidatorSpec
 from catalyx_dr.operations.surroundings import Surroundings
 from tests.fixtures_bucket import ACCESS_KEY, SECRET_KEY, STORE_SECRET
 from tests.fixtures_postgres import PASSWORD, USER, ThrowawayServer

@@ -11,8 +11,8 @@ from catalyx_dr.model.backup_set import MANIFEST_NAME, Manifest
 from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.capture_id import captured_at, is_capture_id
 from catalyx_dr.model.damage import DAMAGE_NAME, Damage
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import MissingError, UnprovenError
-from catalyx_dr.model.validator_spec import DatabaseRole
 
 _CLOCK_DIFFERENCE = timedelta(hours=1)
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 from botocore.exceptions import ClientError
 
 from catalyx_dr.adapters.bucket_store import BucketStore
+from catalyx_dr.model.bucket import ObjectLock
 from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.errors import RefusedError
-from catalyx_dr.model.validator_spec import ObjectLock
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import (

@@ -18,8 +18,8 @@ from catalyx_dr.adapters.multipart_upload import MultipartUpload
 from catalyx_dr.adapters.outage import Outages, silent
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.secret_files import SecretReader
+from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.model.errors import CatalyxDrError, EndedError, MissingError, RefusedError, UnreachableError
-from catalyx_dr.model.validator_spec import BackupBucket
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

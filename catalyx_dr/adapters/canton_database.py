@@ -6,8 +6,8 @@ from typing import LiteralString
 from psycopg import sql
 
 from catalyx_dr.adapters.postgres import Connection, fetch_value
+from catalyx_dr.model.databases import Database, DatabaseRole
 from catalyx_dr.model.errors import RefusedError
-from catalyx_dr.model.validator_spec import Database, DatabaseRole
 
 _LARGE_OBJECTS = "pg_catalog.pg_largeobject_metadata"
 # The tables by which each database is known, and which hold its offset.

@@ -7,8 +7,8 @@ from itertools import count, takewhile
 from catalyx_dr.adapters.canton_database import participant_id
 from catalyx_dr.adapters.database_twin import create_like
 from catalyx_dr.adapters.postgres import PostgresServer, Rename, exists, may_create, may_rename, swap
+from catalyx_dr.model.databases import Database, DatabaseRole
 from catalyx_dr.model.errors import CatalyxDrError
-from catalyx_dr.model.validator_spec import Database, DatabaseRole
 from catalyx_dr.rules.database_names import AsideMark, is_aside
 
 

@@ -23,7 +23,8 @@ from catalyx_dr.model.errors import MissingError, RefusedError
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
-from catalyx_dr.model.validator_spec import SpliceHelmTarget, ValidatorSpec, Workload
+from catalyx_dr.model.target import SpliceHelmTarget, Workload
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.diagnosis.facts import (
     ClaimFacts,
     ClusterFacts,

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.environment_spec import IdentityImportRequest, RestoreRequest
 from catalyx_dr.model.identity_dump import METADATA_KEY, SECRET_KEY
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.spec import SecretKey
-from catalyx_dr.model.validator_spec import DatabaseRole, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 
 
 def for_backup(spec: ValidatorSpec) -> tuple[SecretKey, ...]:

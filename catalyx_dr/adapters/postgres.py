@@ -12,8 +12,8 @@ from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
 from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.model.databases import DatabaseServer
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnreachableError
-from catalyx_dr.model.validator_spec import DatabaseServer
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 _CONNECT_TIMEOUT_SECONDS = 15

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 
-from catalyx_dr.model.validator_spec import IoPriority
+from catalyx_dr.model.run_limits import IoPriority
 
 # ionice's classes: 2 is best effort (7 its lowest level), 3 waits until the disk is idle.
 _CLASSES = {IoPriority.NORMAL: ["-c2", "-n4"], IoPriority.LOW: ["-c2", "-n7"], IoPriority.IDLE: ["-c3"]}

@@ -11,9 +11,9 @@ from lightkube.resources.core_v1 import Pod
 from catalyx_dr.adapters.cluster import Cluster, explained, gone_is_fine, if_there, labels
 from catalyx_dr.adapters.dry_run import refusal
 from catalyx_dr.adapters.waiting import came_true
+from catalyx_dr.model.databases import DatabaseServer
 from catalyx_dr.model.errors import MissingError, RefusedError, UnreachableError
 from catalyx_dr.model.snapshot_set import SnapshotCapture
-from catalyx_dr.model.validator_spec import DatabaseServer
 
 
 class UnfitServerError(RefusedError):

@@ -5,7 +5,7 @@ from lightkube.types import PatchType
 from pydantic import JsonValue
 
 from catalyx_dr.adapters.cluster import Cluster, explained, if_there
-from catalyx_dr.model.validator_spec import CustomResourceTarget
+from catalyx_dr.model.target import CustomResourceTarget
 
 
 def exists(cluster: Cluster, target: CustomResourceTarget) -> bool:

@@ -9,7 +9,7 @@ from lightkube.resources.core_v1 import Pod
 from catalyx_dr.adapters.cluster import Cluster, explained
 from catalyx_dr.adapters.waiting import came_true
 from catalyx_dr.model.errors import MissingError, UnreachableError
-from catalyx_dr.model.validator_spec import Workload
+from catalyx_dr.model.target import Workload
 
 REPLICAS_ANNOTATION = "catalyx-dr/replicas-before-recovery"
 _RESOURCES: dict[str, type[Deployment | StatefulSet]] = {"Deployment": Deployment, "StatefulSet": StatefulSet}

@@ -6,9 +6,9 @@ from typing import Literal
 from pydantic import AwareDatetime, Field
 
 from catalyx_dr.model.capture_id import CaptureId
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.sealed import sealed, unsealed
 from catalyx_dr.model.spec import Spec
-from catalyx_dr.model.validator_spec import DatabaseRole
 
 MANIFEST_NAME = "manifest.json"
 

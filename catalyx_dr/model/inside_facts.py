@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.spec import Spec
-from catalyx_dr.model.validator_spec import DatabaseRole
 
 
 class Problem(Spec):

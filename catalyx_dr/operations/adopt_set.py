@@ -16,11 +16,13 @@ from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.adapters.postgres_client import PostgresClient, client_for
 from catalyx_dr.adapters.run_lease import Held
 from catalyx_dr.adapters.volume_store import VolumeStore, disk_explained
+from catalyx_dr.model.backup import DatabaseBackup
 from catalyx_dr.model.backup_set import DatabaseCapture, Manifest
 from catalyx_dr.model.capture_id import capture_id
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import MissingError, RefusedError, UnprovenError
 from catalyx_dr.model.record import Record, RecordKind
-from catalyx_dr.model.validator_spec import DatabaseBackup, DatabaseRole, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.backup_pruning import IN_BUCKET, ON_VOLUME
 from catalyx_dr.operations.export import export
 from catalyx_dr.operations.one_run import one_run

@@ -15,11 +15,13 @@ from catalyx_dr.adapters.priority import lower_priority
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.run_lease import Held
 from catalyx_dr.adapters.volume_store import VolumeStore, disk_explained
+from catalyx_dr.model.backup import DatabaseBackup
 from catalyx_dr.model.backup_set import DatabaseCapture, Manifest
 from catalyx_dr.model.capture_id import capture_id
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import CatalyxDrError, EndedError, RefusedError
 from catalyx_dr.model.record import Record, RecordKind
-from catalyx_dr.model.validator_spec import DatabaseBackup, DatabaseRole, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.backup_pruning import IN_BUCKET, ON_VOLUME, close_unfinished, prune
 from catalyx_dr.operations.capture import Dumped, Observed, Source, dump, look_at
 from catalyx_dr.operations.export import Export

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.volume_store import VolumeStore
+from catalyx_dr.model.backup import DatabaseBackup
 from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.errors import CatalyxDrError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
-from catalyx_dr.model.validator_spec import DatabaseBackup, Retention, ValidatorSpec
+from catalyx_dr.model.retention import Retention
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.progress import Progress
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.retention import read_now, removals, report

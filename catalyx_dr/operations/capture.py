@@ -11,8 +11,10 @@ from catalyx_dr.adapters.dump_proof import DumpProof
 from catalyx_dr.adapters.postgres import Connection, PostgresServer, ServerVersion
 from catalyx_dr.adapters.postgres_client import PostgresClient, client_for
 from catalyx_dr.adapters.rate_limit import limited_way
+from catalyx_dr.model.backup import DatabaseBackup
 from catalyx_dr.model.backup_set import DatabaseCapture, StoredFile
-from catalyx_dr.model.validator_spec import Database, DatabaseBackup, DatabaseRole, ValidatorSpec
+from catalyx_dr.model.databases import Database, DatabaseRole
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.surroundings import Surroundings
 
 

@@ -16,7 +16,8 @@ from catalyx_dr.adapters.records import RecordStore
 from catalyx_dr.model.errors import MissingError, RefusedError
 from catalyx_dr.model.record import Record, RecordKind
 from catalyx_dr.model.spec import Spec
-from catalyx_dr.model.validator_spec import ValidatorSpec, Workload
+from catalyx_dr.model.target import Workload
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.snapshot_restore import SERVERS, claims_of
 
 _PLAN, _DONE = "switch", "switched"

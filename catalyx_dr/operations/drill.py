@@ -16,12 +16,14 @@ from catalyx_dr.adapters.volume_store import VolumeStore, disk_explained
 from catalyx_dr.adapters.waiting import came_true
 from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.capture_id import capture_id
+from catalyx_dr.model.databases import DatabaseRole, DatabaseServer
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.flaw import Flaw, Grade
+from catalyx_dr.model.proofs import Drill
 from catalyx_dr.model.record import READ_SET, Record, RecordKind
 from catalyx_dr.model.selector import LATEST
 from catalyx_dr.model.spec import SecretKey
-from catalyx_dr.model.validator_spec import DatabaseRole, DatabaseServer, Drill, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.damage_marks import Judge
 from catalyx_dr.operations.loading import LoadTarget, load, prove_order
 from catalyx_dr.operations.progress import Progress, reporting

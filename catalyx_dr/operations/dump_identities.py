@@ -22,7 +22,8 @@ from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
-from catalyx_dr.model.validator_spec import Retention, ValidatorSpec
+from catalyx_dr.model.retention import Retention
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.identity import (

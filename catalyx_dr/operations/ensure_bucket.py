@@ -2,8 +2,9 @@
 
 from catalyx_dr.adapters import bucket_setup
 from catalyx_dr.adapters.bucket_store import BucketStore
+from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.model.errors import RefusedError
-from catalyx_dr.model.validator_spec import BackupBucket, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.surroundings import Surroundings
 
 

@@ -14,8 +14,8 @@ from catalyx_dr.adapters.encryption import encrypt
 from catalyx_dr.adapters.multipart_upload import MultipartUpload
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.model.backup_set import Manifest, StoredFile
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import UnprovenError
-from catalyx_dr.model.validator_spec import DatabaseRole
 
 _PATIENCE = timedelta(seconds=10)
 

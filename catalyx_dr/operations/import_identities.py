@@ -16,9 +16,11 @@ from catalyx_dr.adapters.http_peer import ONCE
 from catalyx_dr.adapters.identity_secrets import replace_bootstrap_secret
 from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.adapters.validator_api import ValidatorClient
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
-from catalyx_dr.model.validator_spec import CustomResourceTarget, DatabaseRole, SpliceHelmTarget, ValidatorSpec
+from catalyx_dr.model.target import CustomResourceTarget, SpliceHelmTarget
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.identity_proof import Proof, prove
 from catalyx_dr.operations.import_order import TO_RESOURCE, TO_WORKLOAD, FoundDump, ImportOrder, find_dump
 from catalyx_dr.operations.import_preflight import look, workloads_of

@@ -11,14 +11,10 @@ from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.adapters.scan_api import ScanClient
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.adapters.validator_api import ValidatorClient
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import CatalyxDrError, UnreachableError
-from catalyx_dr.model.validator_spec import (
-    CustomResourceTarget,
-    DatabaseRole,
-    SpliceHelmTarget,
-    ValidatorSpec,
-    Workload,
-)
+from catalyx_dr.model.target import CustomResourceTarget, SpliceHelmTarget, Workload
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.dump_identities import machine_login
 from catalyx_dr.operations.identity_proof import wallet_login
 from catalyx_dr.operations.import_order import TO_RESOURCE, FoundDump, ImportOrder

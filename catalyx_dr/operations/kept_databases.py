@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 
 from catalyx_dr.adapters import postgres
 from catalyx_dr.adapters.postgres import PostgresServer
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import CatalyxDrError
 from catalyx_dr.model.record import RecordKind, RecordStatus
-from catalyx_dr.model.validator_spec import DatabaseRole, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.database_names import AsideMark, is_aside, is_loading, owner_of
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.volume_store import VolumeStore
+from catalyx_dr.model.backup import DatabaseBackup
 from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.errors import CatalyxDrError, EndedError, UnprovenError, UnreachableError
 from catalyx_dr.model.flaw import Flaw, Grade
 from catalyx_dr.model.record import RecordKind, RecordStatus
-from catalyx_dr.model.validator_spec import DatabaseBackup, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.backup_pruning import IN_BUCKET, ON_VOLUME
 from catalyx_dr.operations.damage_marks import Judge
 from catalyx_dr.operations.export import export

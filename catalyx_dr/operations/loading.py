@@ -13,8 +13,9 @@ from catalyx_dr.adapters.postgres import PostgresServer, Rename, ServerVersion
 from catalyx_dr.adapters.postgres_client import PostgresClient, client_for
 from catalyx_dr.adapters.table_statistics import analyze
 from catalyx_dr.model.backup_set import DatabaseCapture, Manifest
+from catalyx_dr.model.databases import Database, DatabaseRole
 from catalyx_dr.model.errors import UnprovenError
-from catalyx_dr.model.validator_spec import Database, DatabaseRole, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.capture_order import check_offsets
 from catalyx_dr.rules.database_names import (

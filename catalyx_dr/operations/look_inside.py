@@ -13,9 +13,10 @@ from catalyx_dr.adapters.keycloak import AccessToken, LoginError, machine_token,
 from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.adapters.validator_api import ValidatorApiError, ValidatorClient
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import CatalyxDrError, UnreachableError
 from catalyx_dr.model.inside_facts import DatabaseLook, InsideFacts, Problem
-from catalyx_dr.model.validator_spec import DatabaseRole, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.dump_identities import machine_login
 from catalyx_dr.operations.identity_proof import wallet_login
 from catalyx_dr.rules.identity import read_dump

@@ -3,7 +3,8 @@
 from catalyx_dr.adapters.http_peer import ONCE
 from catalyx_dr.adapters.scan_api import ScanClient
 from catalyx_dr.model.errors import UnreachableError
-from catalyx_dr.model.validator_spec import SpliceHelmTarget, ValidatorSpec
+from catalyx_dr.model.target import SpliceHelmTarget
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.restore_preflight import UpgradeFacts
 
 

@@ -2,7 +2,8 @@
 
 from catalyx_dr.adapters.scan_api import ScanClient
 from catalyx_dr.model.errors import UnprovenError
-from catalyx_dr.model.validator_spec import SpliceHelmTarget, ValidatorSpec
+from catalyx_dr.model.target import SpliceHelmTarget
+from catalyx_dr.model.validator_spec import ValidatorSpec
 
 
 def prove_hosting(spec: ValidatorSpec, party: str, participant: str) -> str | None:

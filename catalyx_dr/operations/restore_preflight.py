@@ -13,10 +13,11 @@ from catalyx_dr.adapters.postgres_client import client_for
 from catalyx_dr.adapters.records import RecordStore
 from catalyx_dr.adapters.validator_api import ValidatorClient
 from catalyx_dr.model.backup_set import Manifest
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnreachableError
 from catalyx_dr.model.record import REBUILT, RecordKind, RecordStatus
 from catalyx_dr.model.snapshot_set import SnapshotManifest
-from catalyx_dr.model.validator_spec import DatabaseRole, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.network import upgrade_facts
 from catalyx_dr.operations.restore_source import RestoreSource
 from catalyx_dr.operations.surroundings import Surroundings

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from catalyx_dr.adapters import canton_database, postgres, workloads
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.postgres import PostgresServer
+from catalyx_dr.model.databases import Database, DatabaseRole
 from catalyx_dr.model.errors import RefusedError
 from catalyx_dr.model.record import READ_SET, Record, RecordKind, RecordStatus
-from catalyx_dr.model.validator_spec import Database, DatabaseRole, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.database_swap import Exchange, exchange
 from catalyx_dr.operations.one_run import one_run
 from catalyx_dr.operations.patience import PATIENT, Patience

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.encryption import check_recipients
-from catalyx_dr.model.validator_spec import DatabaseBackup, ValidatorSpec
+from catalyx_dr.model.backup import DatabaseBackup
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.surroundings import Surroundings
 
 

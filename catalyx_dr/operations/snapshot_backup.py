@@ -9,13 +9,15 @@ from catalyx_dr.adapters import canton_database, postgres
 from catalyx_dr.adapters.postgres import PostgresServer, ServerVersion
 from catalyx_dr.adapters.run_lease import Held
 from catalyx_dr.adapters.volume_snapshots import IN_SNAPSHOTS, MANIFEST_DIGEST, SnapshotStore, captures, published
+from catalyx_dr.model.backup import VolumeSnapshots
 from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.capture_id import capture_id
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnreachableError
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.snapshot_set import DatabaseState, SnapshotCapture, SnapshotManifest
-from catalyx_dr.model.validator_spec import DatabaseRole, ValidatorSpec, VolumeSnapshots
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.backup_pruning import Destination, close_unfinished, prune_at
 from catalyx_dr.operations.network import upgrade_facts
 from catalyx_dr.operations.progress import Progress, reporting

@@ -8,11 +8,12 @@ from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.adapters.restored_claims import missing_classes, refused_claims
 from catalyx_dr.adapters.trial_server import refused_trials
 from catalyx_dr.adapters.volume_snapshots import IN_SNAPSHOTS, SnapshotStore, captures, usable
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.record import RecordKind
 from catalyx_dr.model.snapshot_set import SnapshotCapture, SnapshotManifest
-from catalyx_dr.model.validator_spec import DatabaseRole, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.restore import RestoreOrder
 from catalyx_dr.operations.restore_preflight import around
 from catalyx_dr.operations.surroundings import Surroundings

@@ -10,9 +10,10 @@ from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.adapters.restored_claims import make_claim, remove_claim
 from catalyx_dr.adapters.trial_server import remove_trial, server_of, trial_server
+from catalyx_dr.model.databases import DatabaseRole, DatabaseServer
 from catalyx_dr.model.errors import CatalyxDrError
 from catalyx_dr.model.snapshot_set import SnapshotCapture, SnapshotManifest
-from catalyx_dr.model.validator_spec import DatabaseRole, DatabaseServer, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.progress import Progress
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.snapshot_order import RestoredState, check_restored

@@ -14,9 +14,9 @@ from catalyx_dr.adapters.encryption import encrypt
 from catalyx_dr.adapters.programs import Program
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.row_counting import rows_by_table
+from catalyx_dr.model.backup import DatabaseBackup
 from catalyx_dr.model.backup_set import DatabaseCapture, StoredFile
 from catalyx_dr.model.errors import UnprovenError
-from catalyx_dr.model.validator_spec import DatabaseBackup
 from catalyx_dr.operations.capture import Dumped, Observed, Source, observe, slowed
 from catalyx_dr.operations.export import stored_object
 

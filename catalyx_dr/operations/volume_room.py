@@ -2,9 +2,10 @@
 
 from catalyx_dr.adapters.backup_claims import BackupClaim
 from catalyx_dr.adapters.volume_store import VolumeStore
+from catalyx_dr.model.backup import DatabaseBackup
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError
 from catalyx_dr.model.quantity import Quantity
-from catalyx_dr.model.validator_spec import DatabaseBackup, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.progress import Progress
 from catalyx_dr.rules.volume_growth import Measured, VolumeDemand, volume_demand
 

@@ -7,7 +7,8 @@ from typing import Any
 from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.record import RecordKind
-from catalyx_dr.model.validator_spec import CaptureSchedule, RunSchedule, ValidatorSpec
+from catalyx_dr.model.run_schedule import CaptureSchedule, RunSchedule
+from catalyx_dr.model.validator_spec import ValidatorSpec
 
 _GONE_FOR = "30m"
 

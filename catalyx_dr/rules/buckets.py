@@ -3,7 +3,7 @@
 import math
 from datetime import timedelta
 
-from catalyx_dr.model.validator_spec import BackupBucket
+from catalyx_dr.model.bucket import BackupBucket
 
 # Two validators that name one bucket must agree on these.
 DECLARATION = ("provider", "endpoint", "region", "object_lock", "kms_key")

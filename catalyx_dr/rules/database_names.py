@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from catalyx_dr.model.validator_spec import DatabaseRole, ValidatorSpec
+from catalyx_dr.model.databases import DatabaseRole
+from catalyx_dr.model.validator_spec import ValidatorSpec
 
 _LOADING, _ASIDE = "loading_", ("replaced_", "rolledback_")
 _MARK = re.compile(

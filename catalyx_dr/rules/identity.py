@@ -11,7 +11,8 @@ from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.errors import RefusedError, UnprovenError
 from catalyx_dr.model.identity_dump import IdentityDump, IdentityDumpMetadata, KeyPair
 from catalyx_dr.model.record import Record
-from catalyx_dr.model.validator_spec import CustomResourceTarget, SpliceHelmTarget, ValidatorSpec
+from catalyx_dr.model.target import CustomResourceTarget, SpliceHelmTarget
+from catalyx_dr.model.validator_spec import ValidatorSpec
 
 # Kubernetes adds up all values of a Secret (core/v1 MaxSecretSize).
 SECRET_LIMIT_BYTES = 1024 * 1024

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.identity_dump import IdentityDump, IdentityDumpMetadata, KeyKind, KmsKey
-from catalyx_dr.model.validator_spec import CustomResourceTarget, ValidatorSpec
+from catalyx_dr.model.target import CustomResourceTarget
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.identity import fingerprint_of, identifier_of, node_identifier
 from catalyx_dr.rules.restore_preflight import permissions_verdict
 from catalyx_dr.rules.verdict import Checks, Verdict, passed, refusal, warning

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from catalyx_dr.model.capture_id import captured_at, is_capture_id
 from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
-from catalyx_dr.model.validator_spec import CaptureSchedule, ValidatorSpec
+from catalyx_dr.model.run_schedule import CaptureSchedule
+from catalyx_dr.model.validator_spec import ValidatorSpec
 
 # A run starts some time after its minute: pod, image, queue.
 _START = timedelta(minutes=15)

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from catalyx_dr.model.validator_spec import CustomResourceTarget, SpliceHelmTarget, ValidatorSpec, Workload
+from catalyx_dr.model.target import CustomResourceTarget, SpliceHelmTarget, Workload
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.snapshot_order import stateful_sets
 
 

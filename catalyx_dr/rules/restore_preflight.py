@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 
 from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.capture_id import captured_at
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.errors import UnprovenError
 from catalyx_dr.model.snapshot_set import SnapshotManifest
-from catalyx_dr.model.validator_spec import DatabaseRole, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.capture_order import check_order
 from catalyx_dr.rules.recovery import age_verdict
 from catalyx_dr.rules.verdict import Checks, Verdict, passed, refusal, warning

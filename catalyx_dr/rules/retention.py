@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.record import READ_SET, Record, RecordKind, RecordStatus
-from catalyx_dr.model.validator_spec import Retention
+from catalyx_dr.model.retention import Retention
 
 # A restore that was cut off goes on with its set when it is asked for again.
 _LONGEST_READ = timedelta(days=7)

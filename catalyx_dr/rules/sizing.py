@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import ceil
 
+from catalyx_dr.model.backup import DatabaseBackup
+from catalyx_dr.model.databases import Databases
 from catalyx_dr.model.quantity import Quantity
-from catalyx_dr.model.validator_spec import CaptureSchedule, DatabaseBackup, Databases, Retention
+from catalyx_dr.model.retention import Retention
+from catalyx_dr.model.run_schedule import CaptureSchedule
 from catalyx_dr.rules.retention import most_kept
 
 

@@ -6,9 +6,9 @@ of its volume holds both at one moment, and no order is needed (domain 3).
 
 from dataclasses import dataclass
 
+from catalyx_dr.model.databases import DatabaseRole, Databases, ServerVolume
 from catalyx_dr.model.errors import UnprovenError
 from catalyx_dr.model.snapshot_set import SnapshotManifest, part_of
-from catalyx_dr.model.validator_spec import DatabaseRole, Databases, ServerVolume
 from catalyx_dr.rules.capture_order import check_offsets
 
 

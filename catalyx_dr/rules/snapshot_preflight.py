@@ -6,8 +6,8 @@ The claims in use are not touched by it; what would go wrong only when they are 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import UnprovenError
-from catalyx_dr.model.validator_spec import DatabaseRole
 from catalyx_dr.rules.restore_preflight import (
     RESTORE_CHECKS,
     RestoreFacts,

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
-from catalyx_dr.model.validator_spec import CaptureSchedule, RunSchedule, ValidatorSpec
+from catalyx_dr.model.run_schedule import CaptureSchedule, RunSchedule
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.recovery_points import missed_points
 from catalyx_dr.rules.schedule_facts import ScheduleFacts
 

@@ -5,8 +5,9 @@ Vendor guide, Storage Recommendations: the volume is resized with the next run w
 
 from dataclasses import dataclass
 
+from catalyx_dr.model.backup import DatabaseBackup
+from catalyx_dr.model.databases import Databases
 from catalyx_dr.model.quantity import Quantity
-from catalyx_dr.model.validator_spec import DatabaseBackup, Databases
 from catalyx_dr.rules.sizing import BackupVolumeSize, Growth, backup_volume_size, grown
 
 _GIBIBYTE, _MEBIBYTE = 1024**3, 1024**2

@@ -9,9 +9,9 @@ from psycopg import sql
 
 from catalyx_dr.adapters.postgres import PostgresServer, comments
 from catalyx_dr.adapters.postgres_client import PostgresClient
+from catalyx_dr.model.databases import Database, DatabaseRole, DatabaseServer
 from catalyx_dr.model.errors import RefusedError
 from catalyx_dr.model.quantity import Quantity
-from catalyx_dr.model.validator_spec import Database, DatabaseRole, DatabaseServer
 from catalyx_dr.operations.database_swap import replaced_names, swap_in
 from catalyx_dr.operations.loading import LoadTarget
 from catalyx_dr.rules.database_names import AsideMark

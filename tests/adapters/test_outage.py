@@ -12,8 +12,8 @@ from catalyx_dr.adapters.multipart_upload import MultipartUpload
 from catalyx_dr.adapters.outage import Outages, silent
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.model.errors import RefusedError, UnreachableError
-from catalyx_dr.model.validator_spec import BackupBucket
 from tests.fixtures_bucket import S3Server
 
 _MIB = 1024 * 1024

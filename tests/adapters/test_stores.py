@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.model.bucket import BackupBucket, CaBundle
 from catalyx_dr.model.errors import RefusedError, UnreachableError
-from catalyx_dr.model.validator_spec import BackupBucket, CaBundle
 from tests.certificates import Certificates, certificates
 from tests.fixtures_bucket import S3Server, declared_bucket
 

@@ -7,8 +7,8 @@ from lightkube.resources.apps_v1 import StatefulSet
 from lightkube.resources.core_v1 import Pod
 
 from catalyx_dr.adapters.trial_server import server_of, trial_pod
+from catalyx_dr.model.databases import DatabaseServer
 from catalyx_dr.model.errors import RefusedError
-from catalyx_dr.model.validator_spec import DatabaseServer
 
 POD: dict[str, Any] = {
     "hostname": "pg",

@@ -22,7 +22,7 @@ from lightkube.types import PatchType
 from catalyx_dr.adapters import validator_resource
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.waiting import came_true
-from catalyx_dr.model.validator_spec import CustomResourceTarget
+from catalyx_dr.model.target import CustomResourceTarget
 from catalyx_dr.rules.identity import custom_resource_patch
 from tests.components.specs import validator_spec
 from tests.engine.conftest import client, kubeconfig, namespace

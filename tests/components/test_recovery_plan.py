@@ -8,13 +8,13 @@ import pytest
 from catalyx_dr.adapters.volume_snapshots import MANIFEST_DIGEST, FoundSnapshot
 from catalyx_dr.model.backup_set import DatabaseCapture, Manifest
 from catalyx_dr.model.capture_id import capture_id
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.environment_spec import IdentityImportRequest, RestoreRequest, VerdictOverride
 from catalyx_dr.model.errors import RefusedError
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.record import RecordKind, RecordStatus
 from catalyx_dr.model.snapshot_set import DatabaseState, SnapshotCapture, SnapshotManifest, SourceClaim
 from catalyx_dr.model.spec import SecretKey
-from catalyx_dr.model.validator_spec import DatabaseRole
 from catalyx_dr.rules.restore_preflight import OriginalFacts
 from catalyx_dr.rules.snapshot_preflight import CopyFacts
 from components.recovery_plan import Seen, plan_import, plan_restore

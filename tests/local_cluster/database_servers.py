@@ -14,19 +14,13 @@ from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.records import ClusterRecords
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.adapters.volume_snapshots import ClusterSnapshots
+from catalyx_dr.model.backup import DatabaseBackup, VolumeSnapshots
+from catalyx_dr.model.databases import Database, Databases, DatabaseServer, ServerVolume
+from catalyx_dr.model.proofs import Drill
 from catalyx_dr.model.quantity import Quantity
-from catalyx_dr.model.validator_spec import (
-    Database,
-    DatabaseBackup,
-    Databases,
-    DatabaseServer,
-    Drill,
-    Retention,
-    ServerVolume,
-    SpliceHelmTarget,
-    ValidatorSpec,
-    VolumeSnapshots,
-)
+from catalyx_dr.model.retention import Retention
+from catalyx_dr.model.target import SpliceHelmTarget
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.surroundings import Surroundings
 from tests.fixtures_postgres import PARTICIPANT_TABLES, VALIDATOR_TABLES
 from tests.fixtures_validator import Clock

@@ -15,11 +15,13 @@ import pytest
 from catalyx_dr.adapters.cluster import connect
 from catalyx_dr.adapters.run_lease import ClusterLeases
 from catalyx_dr.adapters.volume_snapshots import MANIFEST_ANNOTATION, MANIFEST_DIGEST, published
+from catalyx_dr.model.databases import ServerVolume
 from catalyx_dr.model.environment_spec import VerdictOverride
 from catalyx_dr.model.errors import RefusedError, UnprovenError, UnreachableError
+from catalyx_dr.model.proofs import Verification
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.snapshot_set import SnapshotManifest
-from catalyx_dr.model.validator_spec import ServerVolume, ValidatorSpec, Verification
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.claim_switch import ClaimSwitch, SwitchPlan
 from catalyx_dr.operations.restore import RestoreOrder
 from catalyx_dr.operations.snapshot_backup import snapshot

@@ -14,7 +14,8 @@ from catalyx_dr.adapters.postgres_client import PostgresClient
 from catalyx_dr.adapters.records import newest_first
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.model.record import Record, RecordKind
-from catalyx_dr.model.validator_spec import ValidatorSpec, Workload
+from catalyx_dr.model.target import Workload
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations import restore as restore_module
 from catalyx_dr.operations.patience import Patience
 from catalyx_dr.operations.progress import Progress

@@ -14,9 +14,11 @@ from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.encryption import AgeIdentities
 from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.model.backup import DatabaseBackup
+from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.model.errors import RefusedError, UnprovenError
 from catalyx_dr.model.record import Record, RecordStatus
-from catalyx_dr.model.validator_spec import BackupBucket, DatabaseBackup, Encryption, ValidatorSpec
+from catalyx_dr.model.validator_spec import Encryption, ValidatorSpec
 from catalyx_dr.operations.adopt_dump import DumpToAdopt, adopt_dump
 from catalyx_dr.operations.import_order import ImportOrder, find_dump
 from catalyx_dr.operations.surroundings import Surroundings

@@ -8,10 +8,12 @@ from psycopg import sql
 from catalyx_dr.adapters import canton_database, postgres_client
 from catalyx_dr.adapters.row_counting import rows_in
 from catalyx_dr.adapters.volume_store import VolumeStore, only_run
+from catalyx_dr.model.backup import BackupVolume
 from catalyx_dr.model.backup_set import Manifest
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, UnprovenError
 from catalyx_dr.model.record import RecordStatus
-from catalyx_dr.model.validator_spec import BackupVolume, DatabaseRole, Retention
+from catalyx_dr.model.retention import Retention
 from catalyx_dr.operations.backup import back_up
 from tests.fixtures_postgres import PARTICIPANT_ID, PASSWORD
 from tests.fixtures_validator import Protected

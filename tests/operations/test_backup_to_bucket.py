@@ -15,9 +15,10 @@ from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.model.backup_set import Manifest, StoredFile
+from catalyx_dr.model.bucket import BackupBucket, ObjectLock
 from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, UnreachableError
 from catalyx_dr.model.record import RecordStatus
-from catalyx_dr.model.validator_spec import BackupBucket, ObjectLock, Retention
+from catalyx_dr.model.retention import Retention
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.progress import Progress
 from tests.fixtures_bucket import S3Server, declared_bucket

@@ -11,10 +11,11 @@ from psycopg import sql
 from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.adapters.postgres_client import PostgresClient
 from catalyx_dr.adapters.volume_store import VolumeStore
+from catalyx_dr.model.databases import DatabaseServer
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError, UnreachableError
+from catalyx_dr.model.proofs import Drill
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.spec import SecretKey
-from catalyx_dr.model.validator_spec import DatabaseServer, Drill
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.drill import drill
 from tests.fixtures_postgres import PARTICIPANT_ID, ThrowawayServer, free_port

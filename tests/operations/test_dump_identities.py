@@ -14,19 +14,15 @@ from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.encryption import AgeIdentities
 from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.model.api_access import ValidatorApi
+from catalyx_dr.model.backup import DatabaseBackup
+from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.model.damage import Damage
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
 from catalyx_dr.model.record import Record, RecordStatus
-from catalyx_dr.model.validator_spec import (
-    BackupBucket,
-    DatabaseBackup,
-    Encryption,
-    IdentityDumps,
-    Retention,
-    ValidatorApi,
-    ValidatorSpec,
-)
+from catalyx_dr.model.retention import Retention
+from catalyx_dr.model.validator_spec import Encryption, IdentityDumps, ValidatorSpec
 from catalyx_dr.operations.dump_identities import dump_identities
 from catalyx_dr.operations.surroundings import Surroundings
 from tests.fixtures_identity import (

@@ -20,10 +20,11 @@ from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.measured_reading import read_object
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.volume_store import VolumeStore
+from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.model.errors import CatalyxDrError, UnreachableError
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.record import RecordStatus
-from catalyx_dr.model.validator_spec import BackupBucket, IoPriority, RunLimits
+from catalyx_dr.model.run_limits import IoPriority, RunLimits
 from catalyx_dr.operations.backup import back_up
 from tests.fixtures_bucket import S3Server
 from tests.fixtures_postgres import VALIDATOR_DATABASES, ThrowawayServer

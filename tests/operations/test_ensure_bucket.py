@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from catalyx_dr.model.bucket import ObjectLock
 from catalyx_dr.model.errors import RefusedError, UnreachableError
-from catalyx_dr.model.validator_spec import ObjectLock
 from catalyx_dr.operations.ensure_bucket import ensure_bucket
 from tests.fixtures_bucket import S3Server, declared_bucket
 from tests.fixtures_validator import Protected

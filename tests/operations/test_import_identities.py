@@ -13,21 +13,15 @@ from psycopg import sql
 
 from catalyx_dr.adapters import access, validator_deployment, validator_resource, workloads
 from catalyx_dr.adapters.cluster import Cluster
+from catalyx_dr.model.api_access import ValidatorApi, WalletLogin
+from catalyx_dr.model.backup import DatabaseBackup
+from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.model.retention import Retention
 from catalyx_dr.model.spec import SecretKey
-from catalyx_dr.model.validator_spec import (
-    BackupBucket,
-    CustomResourceTarget,
-    DatabaseBackup,
-    IdentityDumps,
-    Retention,
-    SpliceHelmTarget,
-    ValidatorApi,
-    ValidatorSpec,
-    WalletLogin,
-    Workload,
-)
+from catalyx_dr.model.target import CustomResourceTarget, SpliceHelmTarget, Workload
+from catalyx_dr.model.validator_spec import IdentityDumps, ValidatorSpec
 from catalyx_dr.operations.dump_identities import dump_identities
 from catalyx_dr.operations.import_identities import ImportOrder, import_identities
 from catalyx_dr.operations.patience import Patience

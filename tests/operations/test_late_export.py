@@ -8,9 +8,9 @@ from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.encryption import AgeIdentities
 from catalyx_dr.model.backup_set import Manifest
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import UnreachableError
 from catalyx_dr.model.record import REBUILT, Record, RecordKind, RecordStatus
-from catalyx_dr.model.validator_spec import DatabaseRole
 from catalyx_dr.operations import late_export
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.restore_source import BucketSource, check_set

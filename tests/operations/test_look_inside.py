@@ -7,8 +7,11 @@ import pytest
 from psycopg import sql
 
 from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.model.api_access import ValidatorApi, WalletLogin
+from catalyx_dr.model.bucket import BackupBucket
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.inside_facts import InsideFacts
-from catalyx_dr.model.validator_spec import BackupBucket, DatabaseRole, ValidatorApi, ValidatorSpec, WalletLogin
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.look_inside import look_inside
 from tests.fixtures_identity import (
     CLIENT_SECRET,

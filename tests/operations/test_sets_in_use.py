@@ -12,9 +12,10 @@ from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.postgres_client import PostgresClient
 from catalyx_dr.adapters.run_lease import Held
+from catalyx_dr.model.backup import BackupVolume
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError
 from catalyx_dr.model.record import READ_SET, Record, RecordKind, RecordStatus
-from catalyx_dr.model.validator_spec import BackupVolume, Retention
+from catalyx_dr.model.retention import Retention
 from catalyx_dr.operations import restore as restore_module
 from catalyx_dr.operations.adopt_set import SetToAdopt, adopt_set
 from catalyx_dr.operations.backup import back_up

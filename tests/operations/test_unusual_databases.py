@@ -7,7 +7,7 @@ import pytest
 from psycopg import sql
 
 from catalyx_dr.adapters.cluster import Cluster
-from catalyx_dr.model.validator_spec import BackupBucket
+from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.operations import restore as restore_module
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.restore import RestoreOrder, restore

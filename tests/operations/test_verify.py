@@ -16,10 +16,14 @@ from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.volume_store import VolumeStore
+from catalyx_dr.model.api_access import ValidatorApi
+from catalyx_dr.model.bucket import ObjectLock
 from catalyx_dr.model.errors import RefusedError, UnprovenError
+from catalyx_dr.model.proofs import Verification
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.model.retention import Retention
 from catalyx_dr.model.sealed import sealed
-from catalyx_dr.model.validator_spec import IdentityDumps, ObjectLock, Retention, ValidatorApi, Verification
+from catalyx_dr.model.validator_spec import IdentityDumps
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.dump_identities import dump_identities
 from catalyx_dr.operations.restore_source import VolumeSource

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from catalyx_dr.adapters.backup_claims import ClaimSize
+from catalyx_dr.model.backup import BackupVolume
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnreachableError
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.record import RecordStatus
-from catalyx_dr.model.validator_spec import BackupVolume, Retention
+from catalyx_dr.model.retention import Retention
 from catalyx_dr.operations import backup
 from catalyx_dr.operations.backup import back_up
 from tests.fixtures_validator import Protected

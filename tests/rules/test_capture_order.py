@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from catalyx_dr.model.backup_set import DatabaseCapture
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import UnprovenError
-from catalyx_dr.model.validator_spec import DatabaseRole
 from catalyx_dr.rules.capture_order import check_offsets, check_order
 from catalyx_dr.rules.set_size import expected_set_bytes
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.inside_facts import DatabaseLook, InsideFacts, Problem
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.spec import SecretKey
-from catalyx_dr.model.validator_spec import DatabaseRole
 from catalyx_dr.rules.diagnosis import ClusterFacts, diagnose
 from catalyx_dr.rules.diagnosis.facts import (
     ClaimFacts,

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from catalyx_dr.model.errors import RefusedError, UnprovenError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata, KeyKind
-from catalyx_dr.model.validator_spec import CustomResourceTarget, ValidatorSpec
+from catalyx_dr.model.target import CustomResourceTarget
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.identity import (
     SECRET_LIMIT_BYTES,
     changes,

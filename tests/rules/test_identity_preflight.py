@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalyx_dr.model.api_access import ValidatorApi, WalletLogin
 from catalyx_dr.model.errors import RefusedError
-from catalyx_dr.model.validator_spec import ValidatorApi, WalletLogin
 from catalyx_dr.rules.identity import describe_dump, read_dump
 from catalyx_dr.rules.identity_preflight import IMPORT_CHECKS, ImportFacts, TargetFacts, import_verdicts
 from catalyx_dr.rules.verdict import Outcome, require

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.record import READ_SET, Record, RecordKind, RecordStatus
-from catalyx_dr.model.validator_spec import Retention
+from catalyx_dr.model.retention import Retention
 from catalyx_dr.rules.retention import most_kept, read_now, removals, report
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -4,16 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from catalyx_dr.model.databases import Database, DatabaseRole, Databases, DatabaseServer, ServerVolume
 from catalyx_dr.model.errors import UnprovenError
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.snapshot_set import DatabaseState, SnapshotCapture, SnapshotManifest, SourceClaim
-from catalyx_dr.model.validator_spec import (
-    Database,
-    DatabaseRole,
-    Databases,
-    DatabaseServer,
-    ServerVolume,
-)
 from catalyx_dr.rules.snapshot_order import (
     RestoredState,
     check_restored,

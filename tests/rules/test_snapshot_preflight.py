@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.snapshot_set import SnapshotManifest
-from catalyx_dr.model.validator_spec import DatabaseRole, SpliceHelmTarget, ValidatorSpec, Workload
+from catalyx_dr.model.target import SpliceHelmTarget, Workload
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.restore_preflight import RESTORE_CHECKS, OriginalFacts, RestoreFacts, SetFacts, UpgradeFacts
 from catalyx_dr.rules.snapshot_preflight import SNAPSHOT_CHECKS, CopyFacts, restore_checks, snapshot_verdicts
 from tests.rules.test_snapshot_order import NOW, databases, manifest

@@ -5,8 +5,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalyx_dr.model.backup import BackupVolume, DatabaseBackup
+from catalyx_dr.model.databases import Database, Databases, DatabaseServer
 from catalyx_dr.model.quantity import Quantity
-from catalyx_dr.model.validator_spec import BackupVolume, Database, DatabaseBackup, Databases, DatabaseServer, Retention
+from catalyx_dr.model.retention import Retention
 from catalyx_dr.rules.sizing import backup_volume_size
 from catalyx_dr.rules.volume_growth import Measured, VolumeDemand, rounded_up, volume_demand
 

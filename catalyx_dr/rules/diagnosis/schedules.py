@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from catalyx_dr.model.object_names import ObjectNames
-from catalyx_dr.model.validator_spec import RunSchedule
+from catalyx_dr.model.run_schedule import RunSchedule
 from catalyx_dr.rules.diagnosis.diagnosis import Diagnosis, Rule
 from catalyx_dr.rules.diagnosis.facts import ClusterFacts
 from catalyx_dr.rules.schedule_facts import ScheduleFacts

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.duration import format_age
 from catalyx_dr.model.inside_facts import InsideFacts, Problem
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
-from catalyx_dr.model.validator_spec import DatabaseRole, SpliceHelmTarget
+from catalyx_dr.model.target import SpliceHelmTarget
 from catalyx_dr.rules.diagnosis.diagnosis import Diagnosis, Rule
 from catalyx_dr.rules.diagnosis.facts import ClusterFacts, WorkloadFacts
 from catalyx_dr.rules.identity import fingerprint_of, identifier_of

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from catalyx_dr.model.backup import BackupVolume
+from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.environment_spec import EnvironmentSpec, RecoveryRequest
-from catalyx_dr.model.validator_spec import BackupBucket, BackupVolume, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.policy.finding import Found, RuleText, Severity, Stack
 
 # Where the objects of a bucket are; a change of any leaves the old ones behind.

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from catalyx_dr.model.databases import Database, DatabaseRole
 from catalyx_dr.model.quantity import Quantity
-from catalyx_dr.model.validator_spec import Database, DatabaseRole, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.policy.finding import Found, Severity, Stack, rule
 
 _LEGACY_NAME = re.compile(r"participant[-_]([0-9]+)")

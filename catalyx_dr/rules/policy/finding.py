@@ -6,7 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from catalyx_dr.model.environment_spec import Environment, EnvironmentSpec
-from catalyx_dr.model.validator_spec import CaptureSchedule, RunSchedule, ValidatorSpec
+from catalyx_dr.model.run_schedule import CaptureSchedule, RunSchedule
+from catalyx_dr.model.validator_spec import ValidatorSpec
 
 
 class Severity(StrEnum):

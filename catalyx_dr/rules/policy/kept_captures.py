@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from catalyx_dr.model.backup import DatabaseBackup
 from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.environment_spec import Environment
-from catalyx_dr.model.validator_spec import DatabaseBackup, Retention
+from catalyx_dr.model.retention import Retention
 from catalyx_dr.rules.environments import DEFAULTS
 from catalyx_dr.rules.policy.finding import Found, Severity, Stack, rule
 from catalyx_dr.rules.recovery import USABLE_FOR

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 
 from pydantic.alias_generators import to_camel
 
-from catalyx_dr.model.validator_spec import BackupBucket, DatabaseRole, ValidatorSpec
+from catalyx_dr.model.bucket import BackupBucket
+from catalyx_dr.model.databases import DatabaseRole
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.buckets import DECLARATION
 from catalyx_dr.rules.policy.finding import Found, Severity, Stack, rule
 

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 
+from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.environment_spec import Environment
-from catalyx_dr.model.validator_spec import BackupBucket, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.policy.finding import Found, Severity, Stack, rule
 from catalyx_dr.rules.sizing import kept_sets
 

@@ -7,7 +7,8 @@ from catalyx_dr.model.capture_id import captured_at, is_capture_id
 from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.environment_spec import EnvironmentSpec, RecoveryRequest, RestoreRequest
 from catalyx_dr.model.selector import Selection
-from catalyx_dr.model.validator_spec import SpliceHelmTarget, ValidatorSpec
+from catalyx_dr.model.target import SpliceHelmTarget
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.identity_preflight import IMPORT_CHECKS
 from catalyx_dr.rules.policy.finding import Found, Severity, Stack, rule
 from catalyx_dr.rules.recovery import USABLE_FOR

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from catalyx_dr.model.backup import BackupVolume
 from catalyx_dr.model.quantity import LARGEST
-from catalyx_dr.model.validator_spec import BackupVolume, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.policy.finding import Found, Severity, Stack, rule
 from catalyx_dr.rules.sizing import BackupVolumeSize, backup_volume_size
 

@@ -4,19 +4,11 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
-from catalyx_dr.model.validator_spec import (
-    BackupBucket,
-    BackupVolume,
-    CaptureSchedule,
-    DatabaseBackup,
-    Encryption,
-    IdentityDumps,
-    ObjectLock,
-    Retention,
-    RunSchedule,
-    ValidatorSpec,
-    VolumeSnapshots,
-)
+from catalyx_dr.model.backup import BackupVolume, DatabaseBackup, VolumeSnapshots
+from catalyx_dr.model.bucket import BackupBucket, ObjectLock
+from catalyx_dr.model.retention import Retention
+from catalyx_dr.model.run_schedule import CaptureSchedule, RunSchedule
+from catalyx_dr.model.validator_spec import Encryption, IdentityDumps, ValidatorSpec
 from catalyx_dr.rules.review.words import code, length
 
 _RUNS = {"backup": "database backup", "identity_dump": "identity dump"}

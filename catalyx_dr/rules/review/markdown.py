@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from catalyx_dr.model.quantity import Quantity
-from catalyx_dr.model.validator_spec import RunSchedule, ValidatorSpec
+from catalyx_dr.model.run_schedule import RunSchedule
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.environments import overrides
 from catalyx_dr.rules.policy.finding import Finding, Severity
 from catalyx_dr.rules.review.described import recovery_point, schedules

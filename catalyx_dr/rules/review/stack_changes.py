@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from catalyx_dr.model.environment_spec import EnvironmentSpec
-from catalyx_dr.model.validator_spec import CaptureSchedule, ValidatorSpec
+from catalyx_dr.model.run_schedule import CaptureSchedule
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.policy.finding import Finding, Severity
 from catalyx_dr.rules.review.described import protection, recovery_point
 from catalyx_dr.rules.review.field_changes import field_changes

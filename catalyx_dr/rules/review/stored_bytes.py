@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.model.quantity import Quantity
-from catalyx_dr.model.validator_spec import BackupBucket, ValidatorSpec
+from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.buckets import deleted_kept_days
 from catalyx_dr.rules.set_size import expected_set_bytes
 from catalyx_dr.rules.sizing import BackupVolumeSize, backup_volume_size, kept_sets
