@@ -10,6 +10,8 @@ import pyrage
 import pytest
 
 from catalyx_dr.adapters import access, workloads
+from catalyx_dr.adapters.bucket_sets import BucketSets
+from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.records import newest_first
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.model.backup import BackupVolume, DatabaseBackup
@@ -111,6 +113,15 @@ class Protected:
     @property
     def sets_folder(self) -> Path:
         return self.surroundings.volume / "sets"
+
+    @property
+    def bucket_sets(self) -> BucketSets:
+        """Its sets in the bucket, which must be declared."""
+        assert self.spec.backup is not None
+        assert self.spec.backup.bucket is not None
+        return BucketSets(
+            BucketStore.reach(self.spec.backup.bucket, self.surroundings.secrets), self.spec.object_prefix
+        )
 
     @property
     def set_ids(self) -> list[str]:

@@ -4,17 +4,19 @@ import hashlib
 import io
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from tempfile import SpooledTemporaryFile
 from threading import Event
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
+from catalyx_dr.adapters.outage import Outages
 from catalyx_dr.adapters.rate_limit import Pace
+from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.model.errors import CatalyxDrError
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
-
-    from catalyx_dr.adapters.bucket_store import BucketStore
 
 _MIB = 1024 * 1024
 # S3 takes 10,000 parts an object. They grow, so that small objects need little memory and large ones find room:
@@ -27,10 +29,24 @@ _ON_THE_WAY = 2
 _Answer = TypeVar("_Answer")
 
 
+class UploadStore(Protocol):
+    """What an upload needs of its store."""
+
+    client: "S3Client"
+    at: BackupBucket
+    outages: Outages
+
+    def explained(self, action: str) -> AbstractContextManager[None]:
+        """Turn the store's errors into errors that say what to do."""
+
+    def object_arguments(self) -> dict[str, Any]:
+        """What every object is stored with."""
+
+
 class MultipartUpload(io.RawIOBase):
     """Writable stream into one object, which exists once `complete` has returned."""
 
-    def __init__(self, store: "BucketStore", key: str, pace: Pace) -> None:
+    def __init__(self, store: UploadStore, key: str, pace: Pace) -> None:
         self._store = store
         self._at: dict[str, Any] = {"Bucket": store.at.name, "Key": key}
         self._key = key

@@ -12,7 +12,6 @@ import pytest
 from catalyx_dr.adapters import multipart_upload
 from catalyx_dr.adapters.archives import TarStream
 from catalyx_dr.adapters.bucket_sets import BucketSets
-from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.model.backup_set import Manifest, StoredFile
 from catalyx_dr.model.bucket import BackupBucket, ObjectLock
@@ -25,21 +24,14 @@ from tests.fixtures_bucket import S3Server, declared_bucket
 from tests.fixtures_validator import Protected
 
 
-def _sets(protected: Protected) -> BucketSets:
-    assert protected.spec.backup is not None
-    assert protected.spec.backup.bucket is not None
-    store = BucketStore.reach(protected.spec.backup.bucket, protected.surroundings.secrets)
-    return BucketSets(store, protected.spec.object_prefix)
-
-
 def _published(protected: Protected) -> list[str]:
-    return sorted(manifest.set_id for manifest in _sets(protected).published())
+    return sorted(manifest.set_id for manifest in protected.bucket_sets.published())
 
 
 def test_set_is_on_the_volume_and_encrypted_in_the_bucket(protected_in_bucket: Protected) -> None:
     record = back_up(protected_in_bucket.spec, protected_in_bucket.surroundings)
 
-    sets = _sets(protected_in_bucket)
+    sets = protected_in_bucket.bucket_sets
     (manifest,) = sets.published()
     assert record.locations == ("volume", "bucket")
     assert protected_in_bucket.set_ids == [record.identifier] == [manifest.set_id]
@@ -76,7 +68,7 @@ def test_retention_is_each_destinations_own(protected_in_bucket: Protected) -> N
 
 def test_removed_set_leaves_no_version_behind(protected_in_bucket: Protected) -> None:
     first = back_up(protected_in_bucket.spec, protected_in_bucket.surroundings).identifier
-    sets = _sets(protected_in_bucket)
+    sets = protected_in_bucket.bucket_sets
 
     assert sets.remove(first)
 
@@ -151,7 +143,7 @@ def test_failed_export_leaves_nothing_in_the_bucket(
     with pytest.raises(UnreachableError):
         back_up(protected_in_bucket.spec, protected_in_bucket.surroundings)
 
-    assert _sets(protected_in_bucket).store.objects("") == []
+    assert protected_in_bucket.bucket_sets.store.objects("") == []
 
 
 def test_damage_while_packing_is_no_short_archive(
@@ -170,7 +162,7 @@ def test_damage_while_packing_is_no_short_archive(
         back_up(protected_in_bucket.spec, protected_in_bucket.surroundings)
 
     assert _published(protected_in_bucket) == []
-    assert _sets(protected_in_bucket).store.objects("") == []
+    assert protected_in_bucket.bucket_sets.store.objects("") == []
 
 
 @pytest.mark.parametrize(
@@ -213,7 +205,7 @@ def test_retention_waits_for_the_lock(protected: Protected, s3_server: S3Server)
         locked.clock.next_day()
 
     assert _published(locked) == taken
-    assert _sets(locked).remove(taken[0]) is False
+    assert locked.bucket_sets.remove(taken[0]) is False
     assert _published(locked) == taken
 
 
@@ -223,7 +215,7 @@ def test_object_of_small_and_large_parts_is_what_was_written(
     mib = 1024 * 1024
     monkeypatch.setattr(multipart_upload, "_LARGER_AFTER", ((2, 5 * mib), (4, 9 * mib)))
     monkeypatch.setattr(multipart_upload, "_IN_MEMORY_BYTES", 6 * mib)
-    store = _sets(protected_in_bucket).store
+    store = protected_in_bucket.bucket_sets.store
     written = os.urandom(2 * 5 * mib + 9 * mib + 3)
 
     with store.writing("large", Pace(None)) as upload:

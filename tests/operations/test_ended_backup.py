@@ -15,8 +15,6 @@ from pathlib import Path
 import pytest
 
 from catalyx_dr.adapters import dump_files
-from catalyx_dr.adapters.bucket_sets import BucketSets
-from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.measured_reading import read_object
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.volume_store import VolumeStore
@@ -67,16 +65,9 @@ def _folder(protected: Protected) -> Path:
     return protected.surroundings.volume.parent
 
 
-def _sets(protected: Protected) -> BucketSets:
-    assert protected.spec.backup is not None
-    assert protected.spec.backup.bucket is not None
-    store = BucketStore.reach(protected.spec.backup.bucket, protected.surroundings.secrets)
-    return BucketSets(store, protected.spec.object_prefix)
-
-
 def _everything_listed_is_whole(protected: Protected) -> set[str]:
     """Read all that is listed, to its last byte; returns the ids."""
-    volume, bucket = VolumeStore(protected.surroundings.volume), _sets(protected)
+    volume, bucket = VolumeStore(protected.surroundings.volume), protected.bucket_sets
     for manifest in volume.published():
         for capture in manifest.databases:
             dump_files.check_unchanged(volume.folder(manifest.set_id), capture.role, capture.files, 1)
@@ -89,7 +80,7 @@ def _everything_listed_is_whole(protected: Protected) -> set[str]:
 
 
 def _nothing_is_left_over(protected: Protected) -> bool:
-    bucket = _sets(protected)
+    bucket = protected.bucket_sets
     uploads = bucket.store.client.list_multipart_uploads(Bucket=bucket.store.at.name).get("Uploads", [])
     in_flight = protected.surroundings.volume / "in-flight"
     return (
@@ -167,7 +158,7 @@ def test_killed_at_random_moments_nothing_wrong_is_listed(destined: Protected, s
 def test_store_lost_in_the_middle_of_an_upload(destined: Protected, s3_server: S3Server) -> None:
     proven = back_up(destined.spec, destined.surroundings).identifier
     destined.clock.next_day()
-    bucket = _sets(destined)
+    bucket = destined.bucket_sets
     slow = destined.declared(limits=RunLimits(upload_bytes_per_second=Quantity.parse("64Ki")))
 
     with _job(slow) as job:

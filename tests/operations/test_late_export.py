@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from catalyx_dr.adapters.bucket_sets import BucketSets
-from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.encryption import AgeIdentities
 from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.databases import DatabaseRole
@@ -17,16 +16,9 @@ from catalyx_dr.operations.restore_source import BucketSource, check_set
 from tests.fixtures_validator import Protected
 
 
-def _sets(protected: Protected) -> BucketSets:
-    assert protected.spec.backup is not None
-    assert protected.spec.backup.bucket is not None
-    store = BucketStore.reach(protected.spec.backup.bucket, protected.surroundings.secrets)
-    return BucketSets(store, protected.spec.object_prefix)
-
-
 def _in_bucket(protected: Protected) -> list[str]:
     """Ids of the sets that can be fetched from the bucket, opened, and are what their manifests say."""
-    sets = _sets(protected)
+    sets = protected.bucket_sets
     source = BucketSource(sets, AgeIdentities.read(protected.identity_file), protected.surroundings.scratch)
     for manifest in sets.published():
         check_set(manifest, source.fetch(manifest), 1)
@@ -118,14 +110,14 @@ def test_set_that_cannot_be_sent_does_not_fail_the_new_one(
         record = back_up(protected_in_bucket.spec, protected_in_bucket.surroundings)
 
     assert f"attention: set {left_alone} is still on the volume alone: cut off" in record.message
-    assert list(_sets(protected_in_bucket).listed()) == [record.identifier]
+    assert list(protected_in_bucket.bucket_sets.listed()) == [record.identifier]
     protected_in_bucket.clock.next_day()
     third = back_up(protected_in_bucket.spec, protected_in_bucket.surroundings)
     assert _in_bucket(protected_in_bucket) == [record.identifier, third.identifier]
 
 
 def test_upload_that_a_killed_pod_left_is_dropped(protected_in_bucket: Protected) -> None:
-    store = _sets(protected_in_bucket).store
+    store = protected_in_bucket.bucket_sets.store
     key = f"{protected_in_bucket.spec.object_prefix}sets/20200101t000000z/participant.tar.age"
     upload = store.client.create_multipart_upload(Bucket=store.at.name, Key=key)
     store.client.upload_part(

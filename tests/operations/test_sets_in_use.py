@@ -7,8 +7,6 @@ from functools import partial
 
 import pytest
 
-from catalyx_dr.adapters.bucket_sets import BucketSets
-from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.postgres_client import PostgresClient
 from catalyx_dr.adapters.run_lease import Held
@@ -143,7 +141,4 @@ def _later(protected: Protected, count: int) -> list[str]:
 
 
 def _in_bucket(protected: Protected) -> list[str]:
-    assert protected.spec.backup is not None
-    assert protected.spec.backup.bucket is not None
-    store = BucketStore.reach(protected.spec.backup.bucket, protected.surroundings.secrets)
-    return sorted(BucketSets(store, protected.spec.object_prefix).set_ids())
+    return sorted(protected.bucket_sets.set_ids())
