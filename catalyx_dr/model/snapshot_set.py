@@ -1,6 +1,7 @@
 """Backup sets that are CSI snapshots: which there are, in which order they were taken, and what they must hold."""
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -10,6 +11,18 @@ from catalyx_dr.model.capture_id import CaptureId
 from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.spec import Spec
+
+
+@dataclass(frozen=True)
+class SwitchMarks:
+    """Details of a restore's record: what a switch of claims does, from before it begins, and that it was done."""
+
+    planned: str
+    done: str
+
+
+SWITCH = SwitchMarks("switch", "switched")
+SWITCH_BACK = SwitchMarks("switchBack", "switchedBack")
 
 
 def part_of(roles: tuple[DatabaseRole, ...]) -> str:

@@ -15,13 +15,11 @@ from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.records import RecordStore
 from catalyx_dr.model.errors import MissingError, RefusedError
 from catalyx_dr.model.record import Record, RecordKind
+from catalyx_dr.model.snapshot_set import SWITCH, SWITCH_BACK, SwitchMarks
 from catalyx_dr.model.spec import Spec
 from catalyx_dr.model.target import Workload
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.snapshot_restore import SERVERS, claims_of
-
-_PLAN, _DONE = "switch", "switched"
-_PLAN_BACK, _DONE_BACK = "switchBack", "switchedBack"
 
 
 class SwitchStep(Spec):
@@ -67,18 +65,22 @@ class ClaimSwitch:
     def _volumes(self) -> ClaimVolumes:
         return ClaimVolumes(self.cluster, self.patience)
 
+    @property
+    def _marks(self) -> SwitchMarks:
+        return SWITCH_BACK if self.back else SWITCH
+
     def plan(self) -> SwitchPlan:
         """What will be done, or is being done; raises RefusedError when there is nothing to switch to."""
         record = self._record()
         if self.back:
             return self._plan_back(record)
-        if _PLAN_BACK in record.details:
+        if SWITCH_BACK.planned in record.details:
             raise RefusedError(
                 f"the switch to the claims of restore {self.request_id} was taken back; restore again, with another "
                 "request id"
             )
-        if _PLAN in record.details:
-            return SwitchPlan.model_validate(record.details[_PLAN])
+        if SWITCH.planned in record.details:
+            return SwitchPlan.model_validate(record.details[SWITCH.planned])
         servers = record.details.get(SERVERS)
         steps = []
         for name, made in claims_of(record).items():
@@ -96,15 +98,15 @@ class ClaimSwitch:
         return SwitchPlan(steps=tuple(steps))
 
     def _plan_back(self, record: Record) -> SwitchPlan:
-        if _PLAN_BACK in record.details:
-            return SwitchPlan.model_validate(record.details[_PLAN_BACK])
-        if not record.details.get(_DONE):
+        if SWITCH_BACK.planned in record.details:
+            return SwitchPlan.model_validate(record.details[SWITCH_BACK.planned])
+        if not record.details.get(SWITCH.done):
             raise RefusedError(
                 f"the claims of restore {self.request_id} were not switched to; finish an interrupted switch by the "
                 "same command without --back"
             )
         steps = []
-        for step in SwitchPlan.model_validate(record.details[_PLAN]).steps:
+        for step in SwitchPlan.model_validate(record.details[SWITCH.planned]).steps:
             if step.replaced is None or not self._volumes.is_there(step.replaced.volume):
                 what = step.replaced.volume if step.replaced else "none: there was none"
                 raise RefusedError(f"the volume that claim {step.name} had before is not there any more: {what}")
@@ -115,11 +117,10 @@ class ClaimSwitch:
     def apply(self, plan: SwitchPlan) -> Record:
         """Stop what uses the claims, switch, start all again; returns the restore's record, which tells of it."""
         record = self._record()
-        planned, done = (_PLAN_BACK, _DONE_BACK) if self.back else (_PLAN, _DONE)
-        if record.details.get(done):
+        if record.details.get(self._marks.done):
             self.say("this was done before; nothing is left to do")
             return record
-        self._save(record, {planned: plan.model_dump(mode="json")})
+        self._save(record, {self._marks.planned: plan.model_dump(mode="json")})
         self._keep(plan)
         users = (*self.spec.workloads, *plan.servers)
         for workload in users:
@@ -137,7 +138,7 @@ class ClaimSwitch:
         what = "former claims again" if self.back else "restored claims"
         self.say(f"the validator uses the {what}; volumes of those before are kept: {plan.kept}")
         told = f"{record.message}; {'switched back' if self.back else 'switched to'}; volumes kept: {plan.kept}"
-        return self._save(self._record(), {done: True}, told)
+        return self._save(self._record(), {self._marks.done: True}, told)
 
     def _keep(self, plan: SwitchPlan) -> None:
         """Before anything is stopped: a StatefulSet may delete its claims when it is scaled down."""

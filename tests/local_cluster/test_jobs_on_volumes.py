@@ -1,11 +1,8 @@
 """Backup Jobs as a stack declares them, with their roles, on real volumes: growth before the dump, and snapshots."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +10,13 @@ import pytest
 from lightkube import Client, KubeConfig
 from lightkube.resources.core_v1 import ConfigMap
 
-from catalyx_dr.adapters import jobs, mounted_secrets
-from catalyx_dr.adapters.agent_pod import AgentPod
+from catalyx_dr.adapters import jobs
 from catalyx_dr.adapters.cluster import connect
 from catalyx_dr.adapters.records import ClusterRecords
-from catalyx_dr.adapters.recovery_arguments import restore_arguments
-from catalyx_dr.model.environment_spec import AgentImage, RestoreRequest
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
-from catalyx_dr.operations.claim_switch import SwitchPlan
 from dev.cluster import kubeconfig_path
 from dev.cluster.lifecycle import external_kubeconfig
-from tests.live_stack import AGENT_IMAGE, declare_live
+from tests.live_stack import declare_live
 from tests.local_cluster.database_servers import PASSWORD, Servers
 from tests.local_cluster.pods import Kubectl, namespace_of
 
@@ -96,52 +89,3 @@ def test_the_job_takes_snapshots(servers: Servers, client: Client) -> None:
     assert record.status is RecordStatus.COMPLETED
     assert record.locations == ("snapshot",)
     assert [found.name for found in servers.store.found()] == record.details["snapshots"]
-
-
-def catalyx_dr(*arguments: str) -> str:
-    """What the command says; it must succeed."""
-    words = [sys.executable, "-m", "catalyx_dr", *arguments, "--kubeconfig", str(kubeconfig_path())]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr + done.stdout
-    return done.stdout
-
-
-def test_a_restore_job_makes_claims_and_people_switch_to_them(servers: Servers, client: Client) -> None:
-    namespace = servers.cluster.namespace
-    snapshots = {"method": "snapshot", "snapshot": {"volumeSnapshotClass": "standard"}}
-    declared = {"databases": databases(servers, "200Mi"), "backup": snapshots, "workloads": [], **WITHOUT}
-    spec = declare_live(client, namespace, **declared)
-    run_backup(servers, "before-the-loss")
-    servers.run("both-pg", "participant", "DELETE FROM participant.lapi_events")
-
-    request = RestoreRequest(validator="acme", request_id="lost-events", source="snapshot", set="latest")
-    pod = AgentPod(
-        spec=spec,
-        agent=AgentImage(image=AGENT_IMAGE),
-        arguments=("restore", *restore_arguments(request, "latest")),
-        service_account="acme-recovery",
-        secrets=mounted_secrets.for_restore(spec, request),
-    )
-    said: list[str] = []
-    jobs.submit(servers.cluster, pod.job_manifest("restore", timedelta(minutes=5)))
-    assert jobs.follow(servers.cluster, "restore", said.append) is jobs.JobState.SUCCEEDED, "\n".join(said)
-
-    switch = ("switch-claims", "--namespace", namespace, "--request", "lost-events")
-    told = catalyx_dr(*switch)
-    assert "claim pg-data-both-pg-0 would get volume pvc-" in told
-    assert "nothing was changed" in told
-    assert events(servers) == 0
-    assert "volumes of the former ones are kept: pvc-" in catalyx_dr(*switch, "--apply")
-    assert events(servers) == 3000
-    kept = ClusterRecords(servers.cluster).find(RecordKind.RESTORE, "acme", "lost-events")
-    assert kept is not None
-    for step in SwitchPlan.model_validate(kept.details["switch"]).steps:
-        assert step.replaced is not None
-        servers.kubectl("patch", "pv", step.replaced.volume, '-p={"spec":{"persistentVolumeReclaimPolicy":"Delete"}}')
-
-
-def events(servers: Servers) -> int:
-    with servers.connection("both-pg", "participant") as connection:
-        found = connection.execute("SELECT count(*) FROM participant.lapi_events").fetchone()
-    assert found is not None
-    return int(found[0])

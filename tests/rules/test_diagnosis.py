@@ -230,6 +230,13 @@ CASES: dict[str, tuple[str, Callable[[], ClusterFacts]]] = {
     # The validator.
     "not installed": ("workload-missing", lambda: with_workload(present=False)),
     "left stopped": ("left-stopped", lambda: with_workload(wanted=0, ready=0, stopped_by_us=True)),
+    "switch cut off": (
+        "switch-unfinished",
+        lambda: replace(
+            with_workload(wanted=0, ready=0, stopped_by_us=True),
+            records=(*HEALTHY.records, record(RecordKind.RESTORE, "r1", NOW, switch={"steps": []})),
+        ),
+    ),
     "crashing": ("workload-crashing", lambda: with_workload(ready=0, waiting="CrashLoopBackOff")),
     "starting": ("workload-not-ready", lambda: with_workload(ready=0)),
     "database away": ("database-unreachable", lost_databases),
@@ -281,6 +288,15 @@ def test_cause_is_found_and_nothing_else(case: str) -> None:
 )
 def test_reason_is_read_from_the_record(message: str, name: str) -> None:
     assert name in {one.name for one in diagnose(with_records(failed(message), backup_set(), dump()))}
+
+
+def test_switch_that_was_cut_off_goes_on_by_the_command_that_is_told() -> None:
+    switched: dict[str, Any] = {"switch": {"steps": []}, "switched": True}
+    done = record(RecordKind.RESTORE, "r1", NOW, **switched)
+    assert diagnose(with_records(*HEALTHY.records, done)) == ()
+    back = record(RecordKind.RESTORE, "r1", NOW, **switched, switchBack={"steps": []})
+    (found,) = diagnose(with_records(*HEALTHY.records, back))
+    assert "--request r1 --back --apply" in found.remedy
 
 
 def test_failure_that_was_mended_is_no_diagnosis() -> None:

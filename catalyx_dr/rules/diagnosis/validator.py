@@ -6,6 +6,7 @@ from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.duration import format_age
 from catalyx_dr.model.inside_facts import InsideFacts, Problem
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.model.snapshot_set import SWITCH, SWITCH_BACK
 from catalyx_dr.model.target import SpliceHelmTarget
 from catalyx_dr.rules.diagnosis.diagnosis import Diagnosis, Rule
 from catalyx_dr.rules.diagnosis.facts import ClusterFacts, WorkloadFacts
@@ -26,7 +27,7 @@ def workloads(facts: ClusterFacts) -> Iterator[Diagnosis]:
                 "the validator is not installed, or `workloads` names another",
                 "install the validator's charts, or correct `workloads` in the stack file",
             )
-        elif found.stopped_by_us and not facts.active_jobs():
+        elif found.stopped_by_us and not facts.active_jobs() and _open_switch(facts) is None:
             yield Diagnosis(
                 "left-stopped",
                 found.name,
@@ -36,6 +37,29 @@ def workloads(facts: ClusterFacts) -> Iterator[Diagnosis]:
             )
         elif found.ready < found.wanted:
             yield _not_ready(found)
+
+
+def switch(facts: ClusterFacts) -> Iterator[Diagnosis]:
+    """A switch to restored claims, or back, came to its end."""
+    found = _open_switch(facts)
+    if found is not None:
+        request, options = found
+        yield Diagnosis(
+            "switch-unfinished",
+            f"restore {request}",
+            "its claims are being put in place, or were when the command ended",
+            "catalyx-dr switch-claims was cut off, or goes on; every volume is kept meanwhile",
+            f"catalyx-dr switch-claims -n {facts.spec.namespace} --request {request} {options} goes on where it was",
+        )
+
+
+def _open_switch(facts: ClusterFacts) -> tuple[str, str] | None:
+    """Request whose switch has begun and not ended, and the options to go on with."""
+    for record in facts.of_kind(RecordKind.RESTORE):
+        for marks, options in ((SWITCH_BACK, "--back --apply"), (SWITCH, "--apply")):
+            if marks.planned in record.details and not record.details.get(marks.done):
+                return record.identifier, options
+    return None
 
 
 def identifier(facts: ClusterFacts) -> Iterator[Diagnosis]:
@@ -228,6 +252,7 @@ def _newest_set(facts: ClusterFacts) -> str:
 
 RULES: tuple[Rule, ...] = (
     workloads,
+    switch,
     identifier,
     databases,
     order,
