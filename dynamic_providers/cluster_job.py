@@ -21,6 +21,7 @@ from pulumi.dynamic import (
 )
 
 from catalyx_dr.adapters import jobs
+from catalyx_dr.adapters.api_silence import bear_silence
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.jobs import JobState
 from catalyx_dr.adapters.records import ClusterRecords
@@ -113,7 +114,8 @@ class ClusterJobProvider(ResourceProvider):
             raise RequestFailedError(
                 f"{self._title(props)}: {error}; nothing of it has run, and it is removed"
             ) from None
-        return self._judge(cluster, props, state)
+        record = bear_silence(lambda: self._record(cluster, props), say)
+        return self._judge(props, state, record)
 
     def refuse_other_meaning(self, done: Record, props: Properties) -> None:
         """Raise RefusedError when the completed request meant something else; nothing to compare by default."""
@@ -123,20 +125,19 @@ class ClusterJobProvider(ResourceProvider):
             return None
         return ClusterRecords(cluster).find(self.record_kind, props["validator"], props["requestId"])
 
-    def _judge(self, cluster: Cluster, props: Properties, state: JobState) -> Properties:
-        record = self._record(cluster, props)
+    def _judge(self, props: Properties, state: JobState, record: Record | None) -> Properties:
         if record is not None and record.status is RecordStatus.COMPLETED:
             return _outcome(record)
         if self.record_kind is None and state is JobState.SUCCEEDED:
             return {"status": str(RecordStatus.COMPLETED)}
-        name = _manifest(props)["metadata"]["name"]
+        job = f"{props['namespace']}/{_manifest(props)['metadata']['name']}"
         again = "when the cause is removed, the next pulumi up runs the same request again"
         if record is not None and record.status is RecordStatus.FAILED:
             raise RequestFailedError(
                 f"{self._title(props)} failed in phase {record.phase!r}: {record.message}; {again}"
             )
         raise RequestFailedError(
-            f"{self._title(props)}: Job {cluster.namespace}/{name} {state} and left no proof; its log is above; {again}"
+            f"{self._title(props)}: Job {job} {state} and left no proof; its log is above; {again}"
         )
 
     def _title(self, props: Properties) -> str:

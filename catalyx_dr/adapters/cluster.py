@@ -4,16 +4,20 @@ import os
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
 import httpx2
 import yaml
 from lightkube import Client, KubeConfig
+from lightkube.config.client_adapter import verify_cluster
+from lightkube.config.kubeconfig import SingleConfig
 from lightkube.core.exceptions import ApiError, ConfigError
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ConfigMap, Secret
 
+from catalyx_dr.adapters.api_silence import PatientTransport
 from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, UnreachableError
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -95,9 +99,16 @@ class Cluster:
             self.client.delete(Secret, name, namespace=self.namespace)
 
 
-def connect(namespace: str, kubeconfig: str | None = None, context: str | None = None) -> Cluster:
+def connect(
+    namespace: str,
+    kubeconfig: str | None = None,
+    context: str | None = None,
+    patience: timedelta | None = None,
+    say: Callable[[str], None] = print,
+) -> Cluster:
     """Reach the cluster of `kubeconfig` (content or path), else of KUBECONFIG, else the pod's own service account.
 
+    `patience`: how long every request bears an API that is silent, and `say` is told; None for not at all.
     Makes no request. Raises RefusedError when the configuration cannot be read or lacks `context`.
     """
     try:
@@ -109,8 +120,20 @@ def connect(namespace: str, kubeconfig: str | None = None, context: str | None =
         ) from None
     if config is None:
         raise RefusedError(f"the Kubernetes configuration has no context {context or '(current)'!r}; choose one it has")
-    client = Client(config, namespace=namespace, field_manager=FIELD_MANAGER, timeout=httpx2.Timeout(_TIMEOUT_SECONDS))
+    client = Client(
+        config,
+        namespace=namespace,
+        field_manager=FIELD_MANAGER,
+        timeout=httpx2.Timeout(_TIMEOUT_SECONDS),
+        transport=_patient_way(config, patience, say) if patience else None,
+    )
     return Cluster(client, namespace)
+
+
+def _patient_way(config: SingleConfig, patience: timedelta, say: Callable[[str], None]) -> PatientTransport:
+    """The way that the client would take by itself, but with patience."""
+    trust = verify_cluster(config.cluster, config.user, config.abs_file)  # type: ignore[arg-type]
+    return PatientTransport(httpx2.HTTPTransport(verify=trust), patience, say)
 
 
 def _read_config(kubeconfig: str | None) -> KubeConfig:

@@ -1,6 +1,5 @@
 """Jobs in the cluster: created from a manifest or a CronJob, followed to their end."""
 
-import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from enum import StrEnum
@@ -14,19 +13,16 @@ from lightkube.resources.batch_v1 import CronJob, Job
 from lightkube.resources.core_v1 import Pod
 from lightkube.types import CascadeType
 
+from catalyx_dr.adapters.api_silence import bear_silence
 from catalyx_dr.adapters.cluster import FIELD_MANAGER, MANAGED_BY, Cluster, explained, gone_is_fine, if_there
 from catalyx_dr.adapters.waiting import came_true
-from catalyx_dr.model.errors import UnreachableError
+from catalyx_dr.model.errors import CatalyxDrError, UnreachableError
 
 # Why a container waits that will never start by itself.
 _HOPELESS_WAITS = ("ErrImageNeverPull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError")
 
 
-# How long the API may be silent while a Job is followed: the Job does not need it.
-_SILENCE = timedelta(minutes=5)
-
-
-class CannotStartError(UnreachableError):
+class CannotStartError(CatalyxDrError):
     """The Job's container will never start by itself; nothing of it has run."""
 
 
@@ -109,10 +105,10 @@ def follow(cluster: Cluster, name: str, on_line: Callable[[str], None], patience
     Reads the log again and again instead of keeping a stream open, so that a restart of the API server does no harm.
     Raises CannotStartError when it never will, UnreachableError after `patience` or when the API stays silent.
     """
-    shown = 0
+    shown, now = 0, JobState.ACTIVE
 
     def ended() -> bool:
-        nonlocal shown
+        nonlocal shown, now
         now = state(cluster, name)
         lines = log_lines(cluster, name)
         for line in lines[shown:]:
@@ -123,30 +119,8 @@ def follow(cluster: Cluster, name: str, on_line: Callable[[str], None], patience
             raise CannotStartError(f"Job {cluster.namespace}/{name} cannot start: {hopeless}")
         return now is not JobState.ACTIVE
 
-    _until(_bearing_silence(ended), patience, f"Job {cluster.namespace}/{name} has not ended")
-    return state(cluster, name)
-
-
-def _bearing_silence(condition: Callable[[], bool]) -> Callable[[], bool]:
-    """The same condition, which is simply not met while the API does not answer for a while."""
-    silent_since: float | None = None
-
-    def met() -> bool:
-        nonlocal silent_since
-        try:
-            result = condition()
-        except CannotStartError:
-            raise
-        except UnreachableError:
-            now = time.monotonic()
-            silent_since = silent_since or now
-            if now - silent_since > _SILENCE.total_seconds():
-                raise
-            return False
-        silent_since = None
-        return result
-
-    return met
+    _until(lambda: bear_silence(ended, on_line), patience, f"Job {cluster.namespace}/{name} has not ended")
+    return now
 
 
 def log_lines(cluster: Cluster, name: str) -> list[str]:

@@ -39,16 +39,17 @@ class ServerVersion:
 
 @dataclass(frozen=True)
 class Rename:
-    """One step of a swap; `mark` becomes the comment on the database, None takes one away."""
+    """One step of a swap; `mark` becomes the comment on the database, None takes one away. `former`: what it was."""
 
     old: str
     new: str
     mark: str | None = None
+    former: str | None = None
 
     @property
     def reverse(self) -> "Rename":
-        """The step that undoes this one; what was marked as set aside is so no more."""
-        return Rename(self.new, self.old)
+        """The step that undoes this one, comment included."""
+        return Rename(self.new, self.old, self.former, self.mark)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Protocol
 
 from lightkube.core.exceptions import ApiError
@@ -66,6 +66,7 @@ class _ClusterLease:
         self._lease: Lease | None = None
         self._renewed = datetime.now(UTC)
         self._released = Event()
+        self._writing = Lock()
         self._renewing = Thread(target=self._keep_renewing, daemon=True)
 
     def take(self) -> None:
@@ -83,8 +84,10 @@ class _ClusterLease:
         self._renewing.start()
 
     def check(self) -> None:
-        """See that it was renewed in time."""
-        if datetime.now(UTC) - self._renewed > self._duration:
+        """See that it was renewed in time, or still can be: whoever takes it changes it, and then it cannot."""
+        if self._is_late():
+            self._renew()
+        if self._is_late():
             raise CatalyxDrError(
                 f"Lease {self._cluster.namespace}/{self._name} could not be renewed since {self._renewed:%H:%M:%S}, so "
                 "another run may have begun; nothing is published, run again"
@@ -137,10 +140,27 @@ class _ClusterLease:
             self._lease = self._cluster.client.create(Lease(metadata=metadata, spec=spec))
         self._renewed = now
 
+    def _is_late(self) -> bool:
+        return datetime.now(UTC) - self._renewed > self._duration
+
     def _keep_renewing(self) -> None:
         while not self._released.wait(self._duration.total_seconds() / _RENEWALS):
-            with suppress(CatalyxDrError), explained("renew"):
+            self._renew()
+
+    def _renew(self) -> None:
+        with self._writing, suppress(CatalyxDrError), explained("renew"):
+            try:
                 self._write(self._lease)
+            except ApiError as error:
+                if error.status.code != _CONFLICT:
+                    raise
+                self._take_note(self._find())
+
+    def _take_note(self, found: Lease | None) -> None:
+        """A renewal whose answer was lost was one; the next goes on from there."""
+        if found is not None and found.spec is not None and found.spec.holderIdentity == self._holder:
+            self._lease = found
+            self._renewed = found.spec.renewTime or self._renewed
 
 
 class NoLeases:

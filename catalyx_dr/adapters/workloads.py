@@ -8,7 +8,7 @@ from lightkube.resources.core_v1 import Pod
 
 from catalyx_dr.adapters.cluster import Cluster, explained
 from catalyx_dr.adapters.waiting import came_true
-from catalyx_dr.model.errors import MissingError, UnreachableError
+from catalyx_dr.model.errors import CatalyxDrError, MissingError, UnreachableError
 from catalyx_dr.model.target import Workload
 
 REPLICAS_ANNOTATION = "catalyx-dr/replicas-before-recovery"
@@ -50,8 +50,21 @@ def start(cluster: Cluster, workload: Workload) -> None:
 
 
 def wait_until_gone(cluster: Cluster, workload: Workload, patience: timedelta) -> None:
-    """Wait until no pod of the workload is left; raises UnreachableError when `patience` runs out."""
-    _wait(lambda: not _pods(cluster, workload), patience, f"pods of {workload} are still there")
+    """Wait until no pod of the workload is left; raises UnreachableError when `patience` runs out.
+
+    CatalyxDrError at once when somebody scales it up again, as an operator does that keeps what it has made.
+    """
+
+    def is_gone() -> bool:
+        found = read(cluster, workload)
+        if found.spec is not None and found.spec.replicas != 0:
+            raise CatalyxDrError(
+                f"{workload} was scaled up again while it had to stand still; pause what does that (an operator, or a "
+                "deployment tool), then run the same request again"
+            )
+        return not _pods(cluster, workload)
+
+    _wait(is_gone, patience, f"pods of {workload} are still there")
 
 
 def wait_until_ready(cluster: Cluster, workload: Workload, patience: timedelta) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from catalyx_dr.adapters.api_silence import API_SILENCE
 from catalyx_dr.adapters.backup_claims import ClusterClaim
 from catalyx_dr.adapters.cluster import Cluster, connect
 from catalyx_dr.adapters.records import ClusterRecords
@@ -182,10 +183,14 @@ def restore_databases(
         restore(validator, order, surroundings, cluster)
 
 
-def roll_back_restore(request: Request, spec: SpecFile = _SPEC_PATH) -> None:
+def roll_back_restore(
+    request: Request,
+    undo: Annotated[bool, typer.Option("--undo", help="Take the rollback itself back")] = False,
+    spec: SpecFile = _SPEC_PATH,
+) -> None:
     """Swap the databases back that a restore replaced, or undo one that is half done."""
     validator, cluster = _read(spec)
-    roll_back(validator, request, _surroundings(cluster), cluster)
+    roll_back(validator, request, _surroundings(cluster), cluster, undo=undo)
 
 
 def import_dump(
@@ -224,7 +229,11 @@ def _tell(verdicts: tuple[Verdict, ...]) -> None:
 
 def _read(path: Path) -> tuple[ValidatorSpec, Cluster]:
     spec = _read_spec(path)
-    return spec, connect(spec.namespace)
+    return spec, connect(spec.namespace, patience=API_SILENCE, say=_say)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - the job's log is its voice
 
 
 def _read_spec(path: Path) -> ValidatorSpec:

@@ -66,9 +66,12 @@ def fresh_name(prefix: str) -> str:
 
 
 def carry_out(cluster: Cluster, manifest: dict[str, Any]) -> None:
-    """Start the Job, or adopt the one that is there, and show its log; raises as it ended."""
+    """Start the Job, or adopt the one that runs, and show its log; raises as it ended.
+
+    One that has ended makes way: its operation knows by itself what is done already.
+    """
     name = manifest["metadata"]["name"]
-    if jobs.state(cluster, name) is JobState.FAILED:
+    if jobs.state(cluster, name) in (JobState.FAILED, JobState.SUCCEEDED):
         jobs.remove(cluster, name)
     started = jobs.submit(cluster, manifest)
     _say(f"Job {cluster.namespace}/{name} {'started' if started else 'is there already and is watched'}")

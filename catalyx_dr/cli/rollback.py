@@ -23,14 +23,19 @@ def register(app: typer.Typer) -> None:
 def rollback(
     namespace: Namespace,
     request: Annotated[str, typer.Option("--request", help="Request id of the restore that is taken back")],
+    undo: Annotated[bool, typer.Option("--undo", help="Take the rollback itself back")] = False,
     validator: Validator = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
-    """Swap the databases back that a restore replaced, and prove the validator; undo a restore that is half done."""
+    """Swap the databases back that a restore replaced, and prove the validator; undo a restore that is half done.
+
+    Nothing is dropped: with --undo, what the restore had put in place returns, as long as it is kept.
+    """
     cluster = connect(namespace, kubeconfig, context)
     found = installed(cluster, validator)
     names = ObjectNames.of(found.spec)
-    arguments = ("roll-back", "--request", request)
-    job = found.job(names.job("rollback", request), arguments, mounted_secrets.for_rollback(found.spec), _DEADLINE)
+    arguments = ("roll-back", "--request", request, *(("--undo",) if undo else ()))
+    name = names.job("rollback-undo" if undo else "rollback", request)
+    job = found.job(name, arguments, mounted_secrets.for_rollback(found.spec), _DEADLINE)
     carry_out(cluster, job)

@@ -30,8 +30,9 @@ class Exchange:
         """Steps that are to be done now."""
         with self.server.maintenance() as connection:
             present = postgres.exists(connection, self.name)
-        aside = [Rename(self.name, self.aside, self.aside_mark)] if present else []
-        return [*aside, Rename(self.coming, self.name, self.coming_mark)]
+            in_place, coming = (postgres.mark_of(connection, name) for name in (self.name, self.coming))
+        aside = [Rename(self.name, self.aside, self.aside_mark, in_place)] if present else []
+        return [*aside, Rename(self.coming, self.name, self.coming_mark, coming)]
 
 
 def swap_in(targets: Sequence[LoadTarget], patience: timedelta, now: datetime) -> None:

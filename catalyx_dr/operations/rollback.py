@@ -1,4 +1,7 @@
-"""Takes a restore back: the databases that it set aside return to their place; one that is half done is undone."""
+"""Takes a restore back: the databases that it set aside return to their place; one that is half done is undone.
+
+Nothing is dropped, so that the rollback itself can be undone: then what the restore had put in place returns.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +9,7 @@ from dataclasses import dataclass
 from catalyx_dr.adapters import canton_database, postgres, workloads
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.postgres import PostgresServer
+from catalyx_dr.adapters.run_lease import Held
 from catalyx_dr.model.databases import Database, DatabaseRole
 from catalyx_dr.model.errors import RefusedError
 from catalyx_dr.model.record import READ_SET, Record, RecordKind, RecordStatus
@@ -22,11 +26,13 @@ from catalyx_dr.rules.database_names import (
     owner_of,
     replaced_name,
     restored_mark,
+    returned_mark,
     rolled_back_name,
     suffix_of,
 )
 
 ROLLED_BACK = "rolledBack"
+_UNDOES = "undoes"
 
 
 def roll_back(
@@ -35,25 +41,29 @@ def roll_back(
     surroundings: Surroundings,
     cluster: Cluster,
     patience: Patience = PATIENT,
+    *,
+    undo: bool = False,
 ) -> Record:
     """Put the databases back that restore `request_id` replaced, and prove the validator; the restored ones are kept.
 
-    A completed rollback is returned as it was; one that was cut off goes on where it was. Raises RefusedError before
-    anything is touched when there is nothing to go back to.
+    `undo`: take that back again. A run that was completed is returned as it was; one that was cut off goes on where it
+    was, in either direction. Raises RefusedError before anything is touched when there is nothing to go back to.
     """
     done = surroundings.records.find(RecordKind.ROLLBACK, spec.name, request_id)
-    if done is not None and done.status is RecordStatus.COMPLETED:
+    if done is not None and done.status is RecordStatus.COMPLETED and bool(done.details.get(_UNDOES)) is undo:
         return done
     restored = surroundings.records.find(RecordKind.RESTORE, spec.name, request_id)
     if restored is None:
         raise RefusedError(
             f"validator {spec.name!r} has no restore {request_id!r}; there are: {_restores(spec, surroundings)}"
         )
-    with (
-        one_run(spec, surroundings),
-        reporting(RecordKind.ROLLBACK, request_id, spec.name, surroundings.records, surroundings.now) as progress,
-    ):
-        return _Run(spec, restored, surroundings, cluster, patience, progress).go()
+    if undo and done is None:
+        raise RefusedError(f"nothing was touched: restore {request_id!r} was never rolled back")
+    with one_run(spec, surroundings) as held:
+        plan = (_Undoing if undo else _Rollback).of(spec, restored, surroundings)
+        with reporting(RecordKind.ROLLBACK, request_id, spec.name, surroundings.records, surroundings.now) as progress:
+            progress.remember(**{_UNDOES: undo})
+            return _Run(plan, surroundings, cluster, patience, progress, held).go()
 
 
 @dataclass(frozen=True)
@@ -77,109 +87,183 @@ class _Place:
 
 
 @dataclass(frozen=True)
-class _Run:
+class _Plan:
+    """`left`: what is still to be exchanged; `moved`: what is exchanged when all is done."""
+
     spec: ValidatorSpec
     restored: Record
+    places: tuple[_Place, ...]
+    left: tuple[_Place, ...]
+    moved: tuple[_Place, ...]
+
+    def aside(self, place: _Place, by: RecordKind, surroundings: Surroundings) -> str:
+        """Mark of what goes out of its place."""
+        request = self.restored.identifier
+        return str(AsideMark(place.database.name, owner_of(self.spec), surroundings.now(), by, request))
+
+
+class _Rollback(_Plan):
+    """What was replaced comes back, what was restored goes aside."""
+
+    phase = "swap the databases back"
+
+    @classmethod
+    def of(cls, spec: ValidatorSpec, restored: Record, surroundings: Surroundings) -> "_Rollback":
+        """Look at the databases; raises RefusedError when there is nothing to go back to."""
+        places, mark = _places(spec, restored, surroundings), _restored_mark(spec, restored)
+        returned = returned_mark(spec, restored.identifier)
+        left = tuple(place for place in places if not place.is_there(place.rolled_back) and place.mark() == mark)
+        lost = [place for place in left if not place.is_there(place.replaced)]
+        if lost:
+            raise RefusedError(
+                f"nothing was touched: what restore {restored.identifier} replaced is not there any more "
+                f"({', '.join(place.role for place in lost)}): there was none, it was dropped when its time "
+                f"({spec.replaced_databases_keep}) was over, or the restore was in place; restore an older set"
+            )
+        moved = tuple(place for place in places if place in left or place.mark() == returned)
+        if not moved and restored.status is RecordStatus.COMPLETED:
+            raise RefusedError(
+                f"nothing was touched: what restore {restored.identifier} put in place is not there any more; a "
+                "later recovery took its place: roll that one back, or restore a set"
+            )
+        return cls(spec, restored, places, left, moved)
+
+    def exchange(self, place: _Place, surroundings: Surroundings) -> Exchange:
+        """One exchange."""
+        aside = self.aside(place, RecordKind.ROLLBACK, surroundings)
+        comes = returned_mark(self.spec, self.restored.identifier)
+        return Exchange(place.server, place.database.name, place.replaced, place.rolled_back, aside, comes)
+
+    def clear(self) -> None:
+        """Drop what a half-done restore loaded."""
+        for place in self.places:
+            with place.server.maintenance() as connection:
+                postgres.drop(connection, place.loading)
+
+    def told(self) -> str:
+        """What was done, for the record."""
+        request, kept = self.restored.identifier, ", ".join(place.rolled_back for place in self.moved)
+        if not self.moved:
+            return f"restore {request} had replaced nothing yet; what it had loaded is removed"
+        return f"the databases are back that restore {request} had replaced; what it restored: {kept}"
+
+    def record(self, surroundings: Surroundings) -> Record:
+        """What the restore's own record tells from now on."""
+        now = surroundings.now()
+        changes: dict[str, object] = {"details": {**self.restored.details, ROLLED_BACK: now.isoformat()}}
+        if not self.moved or self.restored.status is not RecordStatus.COMPLETED:
+            changes |= {"status": RecordStatus.FAILED, "finished": self.restored.finished or now}
+            changes |= {"message": "undone by a rollback"}
+        return self.restored.model_copy(update=changes)
+
+
+class _Undoing(_Plan):
+    """What was restored comes back, what a rollback had put in its place goes aside again."""
+
+    phase = "swap the databases again"
+
+    @classmethod
+    def of(cls, spec: ValidatorSpec, restored: Record, surroundings: Surroundings) -> "_Undoing":
+        """Look at the databases; raises RefusedError when the rollback cannot be undone."""
+        places, mark = _places(spec, restored, surroundings), _restored_mark(spec, restored)
+        returned = returned_mark(spec, restored.identifier)
+        left = tuple(place for place in places if place.mark() == returned and place.is_there(place.rolled_back))
+        lost = [place for place in places if place not in left and place.mark() != mark]
+        if lost:
+            raise RefusedError(
+                f"nothing was touched: what restore {restored.identifier} restored cannot take its place again "
+                f"({', '.join(place.role for place in lost)}): it was dropped when its time "
+                f"({spec.replaced_databases_keep}) was over, or a later recovery took its place; restore set "
+                f"{restored.details.get(READ_SET)} under a new request"
+            )
+        return cls(spec, restored, places, left, places)
+
+    def exchange(self, place: _Place, surroundings: Surroundings) -> Exchange:
+        """One exchange; afterwards everything is called as right after the restore."""
+        aside = self.aside(place, RecordKind.RESTORE, surroundings)
+        comes = _restored_mark(self.spec, self.restored)
+        return Exchange(place.server, place.database.name, place.rolled_back, place.replaced, aside, comes)
+
+    def clear(self) -> None:
+        """Nothing is in the way."""
+
+    def told(self) -> str:
+        """What was done, for the record."""
+        kept = ", ".join(place.replaced for place in self.moved)
+        return f"what restore {self.restored.identifier} restored is in place again; set aside: {kept}"
+
+    def record(self, surroundings: Surroundings) -> Record:
+        """What the restore's own record tells from now on; one that was never proven runs once more, to be so."""
+        details = {key: value for key, value in self.restored.details.items() if key != ROLLED_BACK}
+        return self.restored.model_copy(update={"details": details})
+
+
+@dataclass(frozen=True)
+class _Run:
+    plan: _Rollback | _Undoing
     surroundings: Surroundings
     cluster: Cluster
     patience: Patience
     progress: Progress
+    held: Held
 
     def go(self) -> Record:
         """Go through all phases, or those that are left."""
-        self.progress.phase("preflight", 5)
-        places = [self._place(role) for role in DatabaseRole]
-        back = [place for place in places if not place.is_there(place.rolled_back) and place.mark() == self._mark]
-        lost = [place for place in back if not place.is_there(place.replaced)]
-        if lost:
-            raise RefusedError(
-                f"nothing was touched: what restore {self.restored.identifier} replaced is not there any more "
-                f"({', '.join(place.role for place in lost)}): there was none, it was dropped when its time "
-                f"({self.spec.replaced_databases_keep}) was over, or the restore was in place; restore an older set"
-            )
-        moved = [place for place in places if place in back or place.is_there(place.rolled_back)]
-        if not moved and self.restored.status is RecordStatus.COMPLETED:
-            raise RefusedError(
-                f"nothing was touched: what restore {self.restored.identifier} put in place is not there any more; a "
-                "later recovery took its place: roll that one back, or restore a set"
-            )
-        self._stop(bool(moved))
-        self.progress.phase("swap the databases back", 40)
-        exchange([self._exchange(place) for place in back], self.patience.unused)
-        for place in places:
-            with place.server.maintenance() as connection:
-                postgres.drop(connection, place.loading)
+        self._stop(bool(self.plan.moved))
+        self.progress.phase(self.plan.phase, 40)
+        self.held.check()
+        exchange([self.plan.exchange(place, self.surroundings) for place in self.plan.left], self.patience.unused)
+        self.plan.clear()
         self._start()
-        return self._verify(places, moved)
-
-    @property
-    def _mark(self) -> str:
-        return restored_mark(self.spec, self.restored.identifier, str(self.restored.details.get(READ_SET)))
-
-    def _place(self, role: DatabaseRole) -> _Place:
-        suffix = suffix_of(self.spec, self.restored.identifier)
-        server = PostgresServer.reach(self.spec.databases.server_of(role), self.surroundings.secrets)
-        return _Place(
-            role=role,
-            database=self.spec.databases.of(role),
-            server=server,
-            loading=loading_name(role, suffix),
-            replaced=replaced_name(role, suffix),
-            rolled_back=rolled_back_name(role, suffix),
-        )
-
-    def _exchange(self, place: _Place) -> Exchange:
-        mark = AsideMark(
-            place.database.name,
-            owner_of(self.spec),
-            self.surroundings.now(),
-            RecordKind.ROLLBACK,
-            self.restored.identifier,
-        )
-        return Exchange(place.server, place.database.name, place.replaced, place.rolled_back, str(mark), None)
+        return self._verify()
 
     def _stop(self, needed: bool) -> None:
         if not needed:
             return
         self.progress.phase("stop the workloads", 15)
-        for workload in self.spec.workloads:
+        for workload in self.plan.spec.workloads:
             workloads.stop(self.cluster, workload)
-        for workload in self.spec.workloads:
+        for workload in self.plan.spec.workloads:
             workloads.wait_until_gone(self.cluster, workload, self.patience.stopped)
 
     def _start(self) -> None:
         self.progress.phase("start the workloads", 60)
-        for workload in self.spec.workloads:
+        for workload in self.plan.spec.workloads:
             workloads.start(self.cluster, workload)
-        for workload in self.spec.workloads:
+        for workload in self.plan.spec.workloads:
             workloads.wait_until_ready(self.cluster, workload, self.patience.ready)
 
-    def _verify(self, places: Sequence[_Place], moved: Sequence[_Place]) -> Record:
+    def _verify(self) -> Record:
         self.progress.phase("verify the validator", 80)
         found = prove_restored(
-            self.spec,
+            self.plan.spec,
             self.surroundings.secrets,
-            _participant_id(places),
+            _participant_id(self.plan.places),
             self.patience.ready,
             self.patience.answer,
             self.progress.note,
         )
-        self._tell_the_restore(bool(moved))
-        kept = ", ".join(place.rolled_back for place in moved)
-        text = (
-            f"the databases are back that restore {self.restored.identifier} had replaced; what it restored: {kept}"
-            if moved
-            else f"restore {self.restored.identifier} had replaced nothing yet; what it had loaded is removed"
-        )
-        return self.progress.complete(text, details=found)
+        self.surroundings.records.save(self.plan.record(self.surroundings))
+        return self.progress.complete(self.plan.told(), details=found)
 
-    def _tell_the_restore(self, moved: bool) -> None:
-        now = self.surroundings.now()
-        changes: dict[str, object] = {"details": {**self.restored.details, ROLLED_BACK: now.isoformat()}}
-        if not moved or self.restored.status is not RecordStatus.COMPLETED:
-            changes |= {"status": RecordStatus.FAILED, "finished": self.restored.finished or now}
-            changes |= {"message": "undone by a rollback"}
-        self.surroundings.records.save(self.restored.model_copy(update=changes))
+
+def _places(spec: ValidatorSpec, restored: Record, surroundings: Surroundings) -> tuple[_Place, ...]:
+    suffix = suffix_of(spec, restored.identifier)
+    return tuple(
+        _Place(
+            role=role,
+            database=spec.databases.of(role),
+            server=PostgresServer.reach(spec.databases.server_of(role), surroundings.secrets),
+            loading=loading_name(role, suffix),
+            replaced=replaced_name(role, suffix),
+            rolled_back=rolled_back_name(role, suffix),
+        )
+        for role in DatabaseRole
+    )
+
+
+def _restored_mark(spec: ValidatorSpec, restored: Record) -> str:
+    return restored_mark(spec, restored.identifier, str(restored.details.get(READ_SET)))
 
 
 def _participant_id(places: Sequence[_Place]) -> str | None:

@@ -93,3 +93,8 @@ def loading_mark(owner: str, request_id: str) -> str:
 def restored_mark(spec: ValidatorSpec, request_id: str, set_id: str) -> str:
     """Comment on a database that was loaded and proven, before the swap and after it."""
     return f"catalyx-dr: set {set_id} restored by request {request_id} of {owner_of(spec)}"
+
+
+def returned_mark(spec: ValidatorSpec, request_id: str) -> str:
+    """Comment on a database that a rollback put back in its place."""
+    return f"catalyx-dr: put back by the rollback of request {request_id} of {owner_of(spec)}"

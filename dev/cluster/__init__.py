@@ -1,5 +1,5 @@
 """A real Kubernetes cluster on this machine, from package registries alone."""
 
-from dev.cluster.lifecycle import down, external_kubeconfig, is_up, kubeconfig_path, status, up
+from dev.cluster.lifecycle import down, external_kubeconfig, is_up, kubeconfig_path, status, up, without_api_server
 
-__all__ = ["down", "external_kubeconfig", "is_up", "kubeconfig_path", "status", "up"]
+__all__ = ["down", "external_kubeconfig", "is_up", "kubeconfig_path", "status", "up", "without_api_server"]

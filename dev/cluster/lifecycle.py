@@ -4,7 +4,8 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dev.cache_folder import cache_folder, content_key, only_one
@@ -15,7 +16,7 @@ from dev.cluster.image_loading import build_and_load_images, load_by_command
 from dev.cluster.layout import state
 from dev.cluster.network import bridge_exists, ensure_bridge
 from dev.cluster.node import import_image, is_imported, start_containerd, start_kubelet
-from dev.cluster.processes import is_running, require_running
+from dev.cluster.processes import is_running, require_running, stop
 from dev.cluster.service_network import start_name_server, start_proxy
 from dev.cluster.storage import DRIVER_NAME, build_storage, start_storage
 from dev.cluster.teardown import ALL, end_cluster, forget_cluster
@@ -74,6 +75,19 @@ def down(forget: bool = False) -> None:
         if forget:
             forget_cluster()
         print(f"the cluster is down ({time.monotonic() - begun:.1f} s)", flush=True)
+
+
+@contextmanager
+def without_api_server() -> Iterator[None]:
+    """The local cluster while its API server is stopped; it is started again afterwards, and waited for."""
+    if external_kubeconfig():
+        raise StepError(f"{EXTERNAL_VARIABLE} is set: the API server of that cluster is not ours to stop")
+    stop("kube-apiserver")
+    try:
+        yield
+    finally:
+        start_api_server(KUBERNETES.build())
+        wait_for_api_server()
 
 
 def is_up() -> bool:

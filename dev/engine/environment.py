@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 from dev.cache_folder import cache_folder, content_key, only_one
@@ -29,9 +30,9 @@ def engine_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
     home = Path(environment.get("PULUMI_HOME") or Path.home() / ".pulumi")
     if not all(shutil.which(part, path=search_path) for part in ("pulumi", "pulumi-language-python")):
         search_path = os.pathsep.join((str(_installation()), search_path))
-        if "PULUMI_HOME" not in environment and not _has_official_kubernetes(home):
-            home = _quiet_home()
-    if not shutil.which("pulumi-resource-kubernetes", path=search_path) and not _has_official_kubernetes(home):
+        if "PULUMI_HOME" not in environment and not _has_kubernetes(home):
+            home = _own_home()
+    if not shutil.which("pulumi-resource-kubernetes", path=search_path) and not _has_kubernetes(home):
         search_path = os.pathsep.join((search_path, str(KUBERNETES_LAUNCHER)))
     environment |= {"PATH": search_path, "PULUMI_HOME": str(home)}
     defaults = {
@@ -63,18 +64,25 @@ def _installation() -> Path:
     return folder
 
 
-def _quiet_home() -> Path:
-    """Return a home folder of this project, in which the command line keeps no log of its own.
+def _own_home() -> Path:
+    """Return a home folder of this checkout, with the stand-in of the Kubernetes plugin and without an automatic log.
 
-    Its automatic log has no switch, costs a third of the time of a large preview and grows by a megabyte a run; it
-    gives up silently when it cannot make its folder.
+    The engine warns about a plugin that it finds on PATH. Its log has no switch, costs a third of the time of a large
+    preview and grows by a megabyte a run; it gives up silently when it cannot make its folder.
     """
-    home = cache_folder("pulumi", "home")
+    wanted = version("pulumi-kubernetes")
+    home = cache_folder("pulumi", f"home-{content_key([str(KUBERNETES_LAUNCHER), wanted])}")
     (home / "logs").touch()
+    plugin = home / "plugins" / f"resource-kubernetes-v{wanted}" / "pulumi-resource-kubernetes"
+    with only_one("pulumi-home"):
+        if not plugin.exists():
+            plugin.parent.mkdir(parents=True, exist_ok=True)
+            plugin.unlink(missing_ok=True)
+            plugin.symlink_to(KUBERNETES_LAUNCHER / plugin.name)
     return home
 
 
-def _has_official_kubernetes(home: Path) -> bool:
+def _has_kubernetes(home: Path) -> bool:
     return any(home.glob("plugins/resource-kubernetes-v*/pulumi-resource-kubernetes"))
 
 

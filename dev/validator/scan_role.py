@@ -39,6 +39,28 @@ class ScanApi:
         """Party of the network's operators."""
         return JSONResponse({"dso_party_id": self._store.dso_party()})
 
+    def dso_sequencers(self, _request: Request) -> Response:
+        """The one operator's sequencers, by synchronizer; after an upgrade the former ones stay up for a while."""
+        active = self._store.synchronizer_serial()
+        sequencers = [
+            {
+                "migrationId": 0,
+                "id": f"SEQ::sv-{serial}::{self._store.dso_party().split('::')[1]}",
+                "url": f"https://sequencer-{serial}.sv.example",
+                "svName": "SV-1",
+                "availableAfter": VERSION["commit_ts"],
+                "synchronizerSerial": serial,
+            }
+            for serial in range(max(0, active - 1), active + 1)
+        ]
+        return JSONResponse(
+            {"domainSequencers": [{"domainId": self._store.synchronizer_id(), "sequencers": sequencers}]}
+        )
+
+    def active_synchronizer_serial(self, _request: Request) -> Response:
+        """Which physical synchronizer is the active one."""
+        return JSONResponse({"serial": self._store.synchronizer_serial()})
+
     def acs(self, request: Request) -> Response:
         """Snapshot of a party's active contracts."""
         contracts = self._store.contracts_of(request.path_params["party"])
@@ -46,10 +68,10 @@ class ScanApi:
         return JSONResponse({"acs_snapshot": base64.b64encode(snapshot.encode()).decode()})
 
     def participant_id(self, request: Request) -> Response:
-        """Participant that hosts a party."""
+        """Participant that hosts a party at a synchronizer."""
         party = request.path_params["party"]
         hosting = self._store.hosting(party)
-        if hosting is None:
+        if hosting is None or request.path_params["domain"] != self._store.synchronizer_id():
             raise HTTPException(404, f"No participant id found hosting party: {party}")
         return JSONResponse({"participant_id": hosting[0]})
 
@@ -80,6 +102,11 @@ class ScanApi:
         self._store.add_contracts(body["participant_id"], body["act_as"], contracts)
         return Response(status_code=204)
 
+    def upgrade(self, _body: JsonBody) -> Response:
+        """A logical upgrade of the synchronizer."""
+        self._store.upgrade_synchronizer()
+        return Response(status_code=204)
+
     def onboard(self, body: JsonBody) -> Response:
         """Exchange a one-time secret for a licence and first coins; a repeated request gets the same contracts."""
         party, participant_id = body["party"], body["participant_id"]
@@ -104,6 +131,8 @@ def make_app(store: ScanStore) -> Starlette:
         Route("/api/scan/livez", api.healthy),
         Route("/api/scan/version", api.version),
         Route("/api/scan/v0/dso-party-id", api.dso_party_id),
+        Route("/api/scan/v0/dso-sequencers", api.dso_sequencers),
+        Route("/api/scan/v0/active-synchronizer-serial", api.active_synchronizer_serial),
         Route("/api/scan/v0/acs/{party}", api.acs),
         Route("/api/scan/v0/domains/{domain}/parties/{party}/participant-id", api.participant_id),
         post_route("/internal/participants", api.register_participant),
@@ -111,6 +140,7 @@ def make_app(store: ScanStore) -> Starlette:
         Route("/internal/parties/{party}", api.hosting),
         post_route("/internal/topology", api.submit_topology),
         post_route("/internal/contracts", api.submit_contracts),
+        post_route("/internal/synchronizer-upgrade", api.upgrade),
         post_route("/internal/onboarding", api.onboard),
     ]
     return Starlette(routes=routes, exception_handlers={**http_errors.HANDLERS, RefusedError: _refused})

@@ -45,11 +45,30 @@ class ScanStore:
         with self._lock, self._database:
             dso_party = f"DSO::{KeyPair.generate('namespace').fingerprint}"
             self._database.execute("insert or ignore into settings values ('dso_party', ?)", [dso_party])
+            self._database.execute("insert or ignore into settings values ('synchronizer_serial', '0')")
 
     def dso_party(self) -> str:
         """Party of the network's operators; made once."""
+        return self._setting("dso_party")
+
+    def synchronizer_id(self) -> str:
+        """Id of the network's synchronizer, in the namespace of its operators; no upgrade changes it."""
+        return f"global-domain::{self.dso_party().split('::')[1]}"
+
+    def synchronizer_serial(self) -> int:
+        """Serial of the active physical synchronizer: how often it was upgraded."""
+        return int(self._setting("synchronizer_serial"))
+
+    def upgrade_synchronizer(self) -> None:
+        """Go over to the next physical synchronizer."""
+        with self._lock, self._database:
+            self._database.execute(
+                "update settings set value = cast(value as integer) + 1 where name = 'synchronizer_serial'"
+            )
+
+    def _setting(self, name: str) -> str:
         with self._lock:
-            row = self._database.execute("select value from settings where name = 'dso_party'").fetchone()
+            row = self._database.execute("select value from settings where name = ?", [name]).fetchone()
         return str(row[0])
 
     def register_participant(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
-from catalyx_dr.adapters.postgres import PostgresServer, comments
+from catalyx_dr.adapters.postgres import PostgresServer, comments, mark
 from catalyx_dr.adapters.postgres_client import PostgresClient
 from catalyx_dr.model.databases import Database, DatabaseRole, DatabaseServer
 from catalyx_dr.model.errors import RefusedError
@@ -80,12 +80,18 @@ def test_neither_is_swapped_while_one_is_in_use(
     validator_databases: ThrowawayServer, targets: Targets, two_servers: bool, busy: str
 ) -> None:
     both = targets(two_servers)
+    with both[0].server.maintenance() as connection:
+        mark(connection, "cantonnet_validator", "of an earlier restore")
+        mark(connection, both[0].loading, both[0].mark)
+        before = comments(connection)
 
     with validator_databases.admin(busy), pytest.raises(RefusedError, match="still in use by postgres"):
         swap_in(both, _SOON, _NOW)
 
     assert not any(_is_restored(validator_databases, target.database.name) for target in both)
     assert replaced_names(both) == {}
+    with both[0].server.maintenance() as connection:
+        assert comments(connection) == before, "what was exchanged and put back is what it was"
 
 
 def test_missing_database_is_only_taken_the_place_of(validator_databases: ThrowawayServer, targets: Targets) -> None:

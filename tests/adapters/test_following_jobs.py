@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from catalyx_dr.adapters import jobs, waiting
+from catalyx_dr.adapters import api_silence, jobs, waiting
 from catalyx_dr.adapters.jobs import CannotStartError, JobState, follow
-from catalyx_dr.model.errors import UnreachableError
+from catalyx_dr.model.errors import RefusedError, UnreachableError
 
 
 class _Cluster:
@@ -29,6 +29,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     lines: Iterator[list[str]] = iter([["one"], ["one", "two"], ["one", "two", "three"]])
     monkeypatch.setattr(waiting, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(api_silence, "_POLL_SECONDS", 0.01)
     monkeypatch.setattr(jobs, "state", state)
     monkeypatch.setattr(jobs, "log_lines", lambda cluster, name: next(lines, ["one", "two", "three"]))
     monkeypatch.setattr(jobs, "_hopeless_wait", lambda cluster, name: None)
@@ -46,12 +47,22 @@ def test_every_line_is_shown_once(answers: list[Any]) -> None:
 
 
 def test_api_that_is_away_for_a_moment_does_no_harm(answers: list[Any]) -> None:
-    answers += [JobState.ACTIVE, UnreachableError("away"), UnreachableError("away"), JobState.ACTIVE, JobState.FAILED]
-    assert shown() == (JobState.FAILED, ["one", "two", "three"])
+    away = UnreachableError("away")
+    answers += [JobState.ACTIVE, away, away, RefusedError("who are you?"), JobState.ACTIVE, JobState.FAILED]
+    state, lines = shown()
+    assert state is JobState.FAILED
+    assert [line for line in lines if "does not answer" not in line] == ["one", "two", "three"]
+    assert len(lines) == 4, "one silence is told once"
+
+
+def test_refusal_without_a_silence_ends_the_watch_at_once(answers: list[Any]) -> None:
+    answers += [JobState.ACTIVE, RefusedError("not allowed to read Job canton/job")]
+    with pytest.raises(RefusedError, match="not allowed"):
+        shown()
 
 
 def test_api_that_stays_away_ends_the_watch(answers: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "_SILENCE", timedelta(seconds=0.05))
+    monkeypatch.setattr(api_silence, "API_SILENCE", timedelta(seconds=0.05))
     answers += [JobState.ACTIVE, UnreachableError("away")]
     with pytest.raises(UnreachableError, match="away"):
         shown()

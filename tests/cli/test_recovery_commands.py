@@ -138,9 +138,12 @@ def test_what_cannot_be_meant_starts_no_job(played: PlayedJobs, words: tuple[str
     assert played.submitted == []
 
 
-def test_rollback_is_one_job_a_request_and_runs_again_after_it_failed(played: PlayedJobs) -> None:
+@pytest.mark.parametrize("ended", [JobState.FAILED, JobState.SUCCEEDED])
+def test_rollback_is_one_job_a_request_and_takes_the_place_of_one_that_has_ended(
+    played: PlayedJobs, ended: JobState
+) -> None:
     name = ObjectNames.of(SPEC).job("rollback", "r1")
-    played.present[name] = JobState.FAILED
+    played.present[name] = ended
 
     assert run("rollback", "--request", "r1") is None
 
@@ -178,3 +181,16 @@ def test_job_of_a_preflight_only_looks(
 
     assert (ended.exit_code, ended.output) == (0, "it may begin\n")
     assert getattr(looked[0], "request_id", None) == "preflight"
+
+
+def test_rollback_that_runs_is_watched_and_its_undoing_is_another_job(played: PlayedJobs) -> None:
+    played.present[ObjectNames.of(SPEC).job("rollback", "r1")] = JobState.ACTIVE
+
+    assert run("rollback", "--request", "r1") is None
+    assert run("rollback", "--request", "r1", "--undo") is None
+
+    assert played.removed == []
+    watched, undoing = played.submitted
+    assert undoing["metadata"]["name"] == ObjectNames.of(SPEC).job("rollback-undo", "r1")
+    assert undoing["metadata"]["name"] != watched["metadata"]["name"]
+    assert undoing["spec"]["template"]["spec"]["containers"][0]["args"] == ["roll-back", "--request", "r1", "--undo"]

@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from catalyx_dr.adapters.scan_api import ScanClient
 from dev.validator.keys import KeyPair
 from tests.dev_validator.harness import AUDIENCE, OPERATOR, WALLET_USER, Validator
 
@@ -43,10 +44,11 @@ def test_identity_dump_holds_the_participants_real_keys(running: Validator) -> N
 
 def test_party_is_hosted_in_the_participants_namespace(running: Validator, scan_url: str) -> None:
     party = running.get("/v0/validator-user").json()["party_id"]
-    url = f"{scan_url}/api/scan/v0/domains/global/parties/{party}/participant-id"
-    answer = httpx2.get(url, trust_env=False).json()
-    assert answer == {"participant_id": running.dump()["id"]}
-    assert party.split("::")[1] == answer["participant_id"].split("::")[2]
+    found = ScanClient(scan_url).participant_of(party)
+    assert found == running.dump()["id"]
+    assert party.split("::")[1] == found.split("::")[2]
+    elsewhere = f"{scan_url}/api/scan/v0/domains/another::1220/parties/{party}/participant-id"
+    assert httpx2.get(elsewhere, trust_env=False).status_code == 404
 
 
 def test_wallet_user_sees_status_and_balance(running: Validator) -> None:

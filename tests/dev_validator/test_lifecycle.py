@@ -5,6 +5,7 @@ import json
 import httpx2
 import psycopg
 
+from catalyx_dr.adapters.scan_api import ScanClient
 from dev.validator.keys import KeyPair
 from tests.dev_validator.harness import PostgresServer, Validator, ValidatorFactory, free_port, wait_until
 
@@ -161,8 +162,9 @@ def test_a_crash_after_the_party_move_leaves_the_party_without_contracts(
     assert "ValidatorLicense not found" in app.log()
     assert "Unknown secret" in app.log()
     assert validator.postgres.scalar(validator.participant_db, "select count(*) from participant.par_contracts") == 0
-    moved = httpx2.get(f"{scan_url}/api/scan/v0/domains/global/parties/{party}/participant-id", trust_env=False)
-    assert moved.json()["participant_id"].startswith("PAR::acme-validator-1-crashed::")
+    moved = ScanClient(scan_url).participant_of(party)
+    assert moved is not None
+    assert moved.startswith("PAR::acme-validator-1-crashed::")
 
     # The way out: another fresh identifier, and a dump whose id names the participant that hosts the party now.
     validator.lose_databases()
@@ -174,7 +176,7 @@ def test_a_crash_after_the_party_move_leaves_the_party_without_contracts(
     assert "is hosted on PAR::acme-validator-1-crashed" in stale.log()
     validator.lose_databases()
     validator.create_databases()
-    validator.import_dump({**dump, "id": moved.json()["participant_id"]}, "acme-validator-1-fourth")
+    validator.import_dump({**dump, "id": moved}, "acme-validator-1-fourth")
     validator.start()
     assert validator.balance() == "1000.0000000000"
 

@@ -35,4 +35,4 @@ def unchanged_stack(stack: DeclaredStack) -> Iterator[DeclaredStack]:
     """The stack; afterwards its file is again as committed."""
     yield stack
     stack.declare(restore=None, identityImport=None)
-    stack.declare_backup()
+    stack.declare_validator()

@@ -3,6 +3,7 @@
 import base64
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from lightkube.resources.core_v1 import Secret
 
 from dev import platform
 from dev.local_stack import LocalStack
+from tests.running_update import RunningUpdate, running_update
 
 _AGE_IDENTITY = "age-identity"
 
@@ -36,6 +38,10 @@ class DeclaredStack:
         """Write requests such as `restore={...}`; None removes one."""
         self._stack.declare(**blocks)
 
+    def declare_validator(self, **blocks: Any) -> None:
+        """Declare the validator as in the committed stack file, but for these blocks."""
+        self._stack.declare_for_validator(**(self.validator | blocks))
+
     def declare_backup(self, **fields: Any) -> None:
         """Change fields of the validator's backup; everything else is as in the committed stack file."""
         self._stack.declare_for_validator(backup=self.validator["backup"] | fields)
@@ -59,6 +65,10 @@ class DeclaredStack:
     def up(self) -> Ended:
         """Run `pulumi up`."""
         return self.pulumi("up", "--yes", "--skip-preview")
+
+    def running_up(self) -> AbstractContextManager[RunningUpdate]:
+        """Run `pulumi up` in the background."""
+        return running_update(self._stack.folder, self._stack.environment)
 
     def catalyx_dr(self, *arguments: str) -> Ended:
         """Run the project's command."""

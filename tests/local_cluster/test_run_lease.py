@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from lightkube import Client, KubeConfig
@@ -74,3 +74,37 @@ def test_renewed_lease_stays(namespace: Cluster) -> None:
 
         renewed()
         held.check()
+
+
+def test_lease_that_ran_out_while_nobody_took_it_is_renewed_when_it_counts(namespace: Cluster) -> None:
+    with ClusterLeases(namespace, timedelta(seconds=1)).only_run("validator-1") as held:
+        held.stop_renewing()  # type: ignore[attr-defined]  # as an API server does that is away
+        _wait_until_late(namespace)
+
+        held.check()
+
+
+def test_renewal_whose_answer_was_lost_is_one(namespace: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace = namespace.client.replace
+
+    def sent_twice(lease: Lease) -> Lease:
+        """The second is refused, since the first was done."""
+        replace(lease)
+        return replace(lease)
+
+    with ClusterLeases(namespace, timedelta(seconds=1)).only_run("validator-1") as held:
+        held.stop_renewing()  # type: ignore[attr-defined]
+        _wait_until_late(namespace)
+        with monkeypatch.context() as patch:
+            patch.setattr(namespace.client, "replace", sent_twice)
+            held.check()
+        _wait_until_late(namespace)
+        held.check()
+
+
+@retry(stop=stop_after_delay(30), wait=wait_fixed(0.1), reraise=True)
+def _wait_until_late(namespace: Cluster) -> None:
+    spec = namespace.client.get(Lease, "catalyx-dr-validator-1", namespace=namespace.namespace).spec
+    assert spec is not None
+    assert spec.renewTime is not None
+    assert datetime.now(UTC) - spec.renewTime > timedelta(seconds=1)

@@ -1,4 +1,4 @@
-"""Records and workloads in files, so that they outlive a run that is killed; as a program, a restore to be killed."""
+"""Records and workloads in files, so that they outlive a run that is killed; as a program, a run to be killed."""
 
 import json
 import os
@@ -17,9 +17,11 @@ from catalyx_dr.model.record import Record, RecordKind
 from catalyx_dr.model.target import Workload
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations import restore as restore_module
+from catalyx_dr.operations import rollback as rollback_module
 from catalyx_dr.operations.patience import Patience
 from catalyx_dr.operations.progress import Progress
 from catalyx_dr.operations.restore import RestoreOrder, restore
+from catalyx_dr.operations.rollback import roll_back
 from catalyx_dr.operations.surroundings import Surroundings
 
 PATIENCE = Patience(*[timedelta(seconds=5)] * 4)
@@ -119,30 +121,33 @@ def _die_in_phase(wanted: str) -> None:
     setattr(Progress, "phase", phase)  # noqa: B010 - mypy lets no method be replaced otherwise
 
 
-_STEPS: dict[str, tuple[object, str]] = {
-    "after the swap": (restore_module, "swap_in"),
-    "after loading, before proving": (PostgresClient, "load"),
-    "when one workload is stopped": (FileWorkloads, "stop"),
+_STEPS: dict[str, tuple[tuple[object, str], ...]] = {
+    "after the swap": ((restore_module, "swap_in"), (rollback_module, "exchange")),
+    "after loading, before proving": ((PostgresClient, "load"),),
+    "when one workload is stopped": ((FileWorkloads, "stop"),),
 }
 
 
 def _die_at(moment: str) -> None:
     """Prepare to be killed in a phase, or right after a step inside one."""
-    if moment in _STEPS:
-        place, name = _STEPS[moment]
+    for place, name in _STEPS.get(moment, ()):
         setattr(place, name, _then_die(getattr(place, name)))
-    else:
+    if moment not in _STEPS:
         _die_in_phase(moment)
 
 
 def main() -> None:
-    """Restore the newest set as request r1, and die."""
-    spec, folder, moment, in_place = ValidatorSpec.model_validate_json(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]
+    """Restore the newest set as request r1, take that back, or undo that, and die."""
+    spec, folder, moment, how = ValidatorSpec.model_validate_json(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]
     _die_at(moment)
     for one in playing(FileWorkloads(folder / "workloads.json")):
         one.start()  # type: ignore[attr-defined]
-    order = RestoreOrder("latest", "r1", in_place=in_place == "in place")
-    restore(spec, order, surroundings_in(folder), None, PATIENCE)  # type: ignore[arg-type]
+    surroundings = surroundings_in(folder)
+    if how in ("rollback", "undo"):
+        roll_back(spec, "r1", surroundings, None, PATIENCE, undo=how == "undo")  # type: ignore[arg-type]
+        return
+    order = RestoreOrder("latest", "r1", in_place=how == "in place")
+    restore(spec, order, surroundings, None, PATIENCE)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

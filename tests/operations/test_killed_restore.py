@@ -1,4 +1,4 @@
-"""Restores whose process is killed, at every step: the same request completes them, and a rollback undoes them."""
+"""Restores and rollbacks whose process is killed, at every step: they are completed by the next run, or undone."""
 
 import os
 import signal
@@ -38,6 +38,7 @@ PHASES = (
 )
 UNDONE = ("load into", "when one workload is stopped", "swap the databases", "after the swap", PHASES[-1])
 SWAPPED = PHASES[PHASES.index("after the swap") :]
+OF_A_ROLLBACK = ("when one workload is stopped", "swap the databases", "after the swap", "verify the validator")
 
 
 @pytest.fixture
@@ -54,7 +55,10 @@ def on_files(backed_up: Protected) -> Iterator[Protected]:
 
 
 def kill_restore(protected: Protected, moment: str, how: str = "beside") -> None:
-    """Run the restore in a process group of its own until it kills itself with all that it has started."""
+    """Run it in a process group of its own until it kills itself with all that it has started.
+
+    `how`: a restore beside the present databases or in place, a rollback, or one that undoes it.
+    """
     folder = protected.surroundings.volume.parent
     command = ["-m", "tests.operations.files_of_a_run", protected.spec.model_dump_json(), str(folder), moment, how]
     run = subprocess.run(
@@ -138,3 +142,36 @@ def test_set_that_was_taken_after_the_kill_does_not_change_what_latest_was(on_fi
     record = restore(on_files.spec, RestoreOrder("latest", "r1"), on_files.surroundings, None, PATIENCE)  # type: ignore[arg-type]
 
     assert record.details["set"] == on_files.set_ids[0]
+
+
+@pytest.mark.parametrize("moment", OF_A_ROLLBACK)
+@pytest.mark.parametrize("undo", [False, True], ids=["rollback", "undo"])
+def test_rollback_that_was_killed_is_completed_by_the_next_run_in_either_direction(
+    on_files: Protected, moment: str, undo: bool
+) -> None:
+    def run(undo: bool) -> None:
+        roll_back(on_files.spec, "r1", on_files.surroundings, None, PATIENCE, undo=undo)  # type: ignore[arg-type]
+
+    restore(on_files.spec, RestoreOrder("latest", "r1"), on_files.surroundings, None, PATIENCE)  # type: ignore[arg-type]
+    if undo:
+        run(undo=False)
+    kill_restore(on_files, moment, "undo" if undo else "rollback")
+
+    for undoing in (undo, not undo):
+        run(undoing)
+        assert on_files.server.value("participant", _COUNT) == (3000 if undoing else 0)
+        assert running(on_files) == {"validator-app": True, "participant": True}
+        assert len(left(on_files, "replaced" if undoing else "rolledback")) == 2
+        assert left(on_files, "loading", "rolledback" if undoing else "replaced") == []
+
+
+@pytest.mark.parametrize("moment", OF_A_ROLLBACK[1:3])
+def test_rollback_that_was_killed_can_be_turned_round_at_once(on_files: Protected, moment: str) -> None:
+    restore(on_files.spec, RestoreOrder("latest", "r1"), on_files.surroundings, None, PATIENCE)  # type: ignore[arg-type]
+    kill_restore(on_files, moment, "rollback")
+
+    roll_back(on_files.spec, "r1", on_files.surroundings, None, PATIENCE, undo=True)  # type: ignore[arg-type]
+
+    assert on_files.server.value("participant", _COUNT) == 3000
+    assert running(on_files) == {"validator-app": True, "participant": True}
+    assert len(left(on_files, "replaced")) == 2

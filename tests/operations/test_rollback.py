@@ -140,3 +140,72 @@ def test_validators_on_one_server_keep_what_the_others_set_aside(restored: Prote
     back_up(other, restored.surroundings)
 
     assert len(aside(restored)) == 2
+
+
+@pytest.fixture
+def rolled_back(restored: Protected, workload_log: WorkloadLog) -> Protected:
+    """Rolled back again."""
+    roll_back(restored.spec, "r1", restored.surroundings, _CLUSTER, _PATIENCE)
+    workload_log.done.clear()
+    return restored
+
+
+def test_rollback_can_be_undone_and_done_again_as_often_as_wanted(
+    rolled_back: Protected, workload_log: WorkloadLog
+) -> None:
+    for undo, count, prefix in ((True, 3000, "replaced_"), (False, 0, "rolledback_"), (True, 3000, "replaced_")):
+        record = roll_back(rolled_back.spec, "r1", rolled_back.surroundings, _CLUSTER, _PATIENCE, undo=undo)
+
+        assert record.status is RecordStatus.COMPLETED
+        assert rolled_back.server.value("participant", _COUNT) == count
+        assert all(name.startswith(prefix) for name in aside(rolled_back))
+        assert len(aside(rolled_back)) == 2
+        assert all(workload_log.running.values())
+        told = rolled_back.surroundings.records.find(RecordKind.RESTORE, "validator-1", "r1")
+        assert told is not None
+        assert told.status is RecordStatus.COMPLETED
+        assert ("rolledBack" in told.details) is not undo
+
+    workload_log.done.clear()
+    roll_back(rolled_back.spec, "r1", rolled_back.surroundings, _CLUSTER, _PATIENCE, undo=True)
+    assert workload_log.done == [], "it is done already"
+
+
+def test_after_an_undone_rollback_everything_is_kept_as_after_the_restore(rolled_back: Protected) -> None:
+    roll_back(rolled_back.spec, "r1", rolled_back.surroundings, _CLUSTER, _PATIENCE, undo=True)
+    for _ in range(8):
+        rolled_back.clock.next_day()
+
+    back_up(rolled_back.spec, rolled_back.surroundings)
+
+    assert aside(rolled_back) == []
+    assert rolled_back.server.value("participant", _COUNT) == 3000
+
+
+def test_restore_that_was_never_rolled_back_has_nothing_to_undo(restored: Protected, workload_log: WorkloadLog) -> None:
+    with pytest.raises(RefusedError, match="restore 'r1' was never rolled back"):
+        roll_back(restored.spec, "r1", restored.surroundings, _CLUSTER, _PATIENCE, undo=True)
+    assert workload_log.done == []
+
+
+def test_rollback_is_not_undone_over_a_later_recovery(rolled_back: Protected, workload_log: WorkloadLog) -> None:
+    restore(rolled_back.spec, RestoreOrder("latest", "r2"), rolled_back.surroundings, _CLUSTER, _PATIENCE)
+    workload_log.done.clear()
+
+    with pytest.raises(RefusedError, match=r"a later recovery took its place; restore set \S+ under a new request"):
+        roll_back(rolled_back.spec, "r1", rolled_back.surroundings, _CLUSTER, _PATIENCE, undo=True)
+
+    assert workload_log.done == []
+    (record,) = rolled_back.surroundings.records.list(kind=RecordKind.ROLLBACK)
+    assert record.status is RecordStatus.COMPLETED, "what is refused changes no record"
+
+
+def test_rollback_is_not_undone_when_what_was_restored_is_dropped(rolled_back: Protected) -> None:
+    for _ in range(8):
+        rolled_back.clock.next_day()
+    back_up(rolled_back.spec, rolled_back.surroundings)
+    assert aside(rolled_back) == []
+
+    with pytest.raises(RefusedError, match="it was dropped when its time"):
+        roll_back(rolled_back.spec, "r1", rolled_back.surroundings, _CLUSTER, _PATIENCE, undo=True)
+    assert rolled_back.server.value("participant", _COUNT) == 0

@@ -1,22 +1,29 @@
 """Every runbook, followed to the letter on the local platform after the disaster that it is for."""
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
 import pytest
 from lightkube import Client
-from lightkube.resources.core_v1 import PersistentVolume, PersistentVolumeClaim
+from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
+from lightkube.resources.batch_v1 import Job
+from lightkube.resources.core_v1 import ConfigMap, PersistentVolume, PersistentVolumeClaim
+from lightkube.resources.rbac_authorization_v1 import ClusterRole, ClusterRoleBinding
 
-from catalyx_dr.adapters.cluster import Cluster, connect
+from catalyx_dr.adapters.cluster import FIELD_MANAGER, MANAGED_BY, VALIDATOR_LABEL, Cluster, connect
 from catalyx_dr.adapters.records import ClusterRecords
 from catalyx_dr.adapters.volume_snapshots import ClusterSnapshots
+from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from dev import platform
 from dev.cluster import kubeconfig_path
 from dev.cluster.lifecycle import external_kubeconfig
+from dev.cluster.waiting import wait_until
 from tests.runbooks.conftest import INSTALL, NAMESPACE, VALIDATOR, Rescue, run_id
 from tests.runbooks.page import FOLDER, Page
+from tests.running_update import running_update
 
 on_the_platform = pytest.mark.cluster
 
@@ -67,15 +74,69 @@ def test_namespace_deleted(rescue: Rescue) -> None:
 def test_cluster_lost(rescue: Rescue) -> None:
     before = rescue.capture()
     platform.delete_namespace(rescue.api, NAMESPACE)
+    rescue.stack.lose_state()
+    wait_until(lambda: _left_in_the_cluster(rescue.api) == [], "the end of all that was ours", 60.0, "")
 
     rescue.follow(
         "cluster-lost",
+        STACK="local",
         INSTALL=INSTALL,
         AGE_IDENTITY=str(rescue.identity),
         NEW_CLUSTER=str(kubeconfig_path()),
     )
 
     assert rescue.wallet.balance() == before
+
+
+def _left_in_the_cluster(api: Client) -> list[str]:
+    """What a cluster that never knew the validator would not have: volumes, roles, kinds, and what is labelled so."""
+    volumes = [
+        str(one.metadata.name)
+        for one in api.list(PersistentVolume)
+        if one.metadata and one.spec and one.spec.claimRef and one.spec.claimRef.namespace == NAMESPACE
+    ]
+    ours = {MANAGED_BY: FIELD_MANAGER}
+    labelled = [
+        f"{kind.__name__} {one.metadata.name}"
+        for kind in (ClusterRole, ClusterRoleBinding, CustomResourceDefinition)
+        for one in api.list(kind, labels=ours)
+        if one.metadata
+    ]
+    here = [
+        f"ConfigMap {one}" for one in api.list(ConfigMap, namespace="*", labels={**ours, VALIDATOR_LABEL: VALIDATOR})
+    ]
+    return [*volumes, *labelled, *here]
+
+
+@on_the_platform
+def test_interrupted(rescue: Rescue) -> None:
+    before = rescue.capture()
+    rescue.wallet.tap("25.0")
+    request = f"interrupted-{run_id()}"
+    rescue.stack.declare(restore={"validator": VALIDATOR, "set": "latest", "requestId": request})
+    with running_update(rescue.stack.folder, rescue.stack.environment) as update:
+        update.wait_for("started")
+        update.kill()
+    job = ObjectNames(VALIDATOR, NAMESPACE).job("restore", request)
+    started = rescue.api.get(Job, job, namespace=NAMESPACE).metadata
+    locked = subprocess.run(
+        ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
+        cwd=rescue.stack.folder,
+        env=rescue.stack.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert locked.returncode != 0
+    assert "pulumi cancel" in locked.stdout + locked.stderr, "it tells what the page tells"
+
+    told = rescue.follow("interrupted")
+
+    assert "is there already and is watched" in told or "was completed at" in told
+    ended = rescue.api.get(Job, job, namespace=NAMESPACE).metadata
+    assert (ended and ended.uid) == (started and started.uid), "nothing was done twice"
+    assert rescue.wallet.balance() == before
+    rescue.stack.declare(restore=None)
 
 
 @on_the_platform
@@ -88,8 +149,10 @@ def test_wrong_restore(rescue: Rescue) -> None:
     assert rescue.wallet.balance() < wanted
 
     rescue.follow("wrong-restore", REQUEST=request)
-
     assert rescue.wallet.balance() == wanted
+
+    rescue.stack.show("catalyx-dr", "rollback", "--namespace", NAMESPACE, "--request", request, "--undo")
+    assert rescue.wallet.balance() < wanted
 
 
 @on_the_platform
