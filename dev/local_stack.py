@@ -49,11 +49,6 @@ class LocalStack:
         self.declare_for_validator(encryption={"recipients": [str(identity.to_public())]})
         self._pulumi("stack", "init", "local")
 
-    def lose_state(self) -> None:
-        """Lose what the engine knows of the stack; its file and the age identity are elsewhere."""
-        shutil.rmtree(self.folder / "state")
-        (self.folder / "state").mkdir()
-
     @property
     def identity_file(self) -> Path:
         """Private age identity; it stays outside the cluster until a restore needs it."""

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from dev.validator.internal_client import CallRefusedError, InternalClient
-from dev.validator.ledger import Contract
+from dev.validator.ledger import SYNCHRONIZER_ALIAS, Contract
 
 
 class ScanClient:
@@ -26,17 +26,13 @@ class ScanClient:
 
     def participant_of(self, party: str) -> str | None:
         """The participant that hosts a party, or None when the party is unknown."""
-        path = f"/api/scan/v0/domains/{quote(self._synchronizer_id())}/parties/{quote(party)}/participant-id"
+        path = f"/api/scan/v0/domains/{SYNCHRONIZER_ALIAS}/parties/{quote(party)}/participant-id"
         try:
             return str(self._calls.get(path)["participant_id"])
         except CallRefusedError as error:
             if error.status == 404:
                 return None
             raise
-
-    def _synchronizer_id(self) -> str:
-        (synchronizer,) = self._calls.get("/api/scan/v0/dso-sequencers")["domainSequencers"]
-        return str(synchronizer["domainId"])
 
     def register_participant(self, participant_id: str, instance: str, transactions: list[dict[str, Any]]) -> None:
         """Register a node; CallRefusedError 409 when another installation used the identifier."""

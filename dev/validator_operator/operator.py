@@ -101,7 +101,7 @@ class ValidatorOperator:
             )
         status = {"status": {"observedGeneration": generation, "phase": "Importing" if imported else "Running"}}
         self._api.patch(
-            RESOURCE.Status,  # type: ignore[attr-defined]  # made together with the class
+            RESOURCE.Status,
             metadata.name,
             status,
             namespace=self._namespace,

@@ -45,6 +45,7 @@ def test_identity_dump_holds_the_participants_real_keys(running: Validator) -> N
 def test_party_is_hosted_in_the_participants_namespace(running: Validator, scan_url: str) -> None:
     party = running.get("/v0/validator-user").json()["party_id"]
     found = ScanClient(scan_url).participant_of(party)
+    assert found is not None
     assert found == running.dump()["id"]
     assert party.split("::")[1] == found.split("::")[2]
     elsewhere = f"{scan_url}/api/scan/v0/domains/another::1220/parties/{party}/participant-id"

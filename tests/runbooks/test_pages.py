@@ -1,5 +1,6 @@
 """Every runbook, followed to the letter on the local platform after the disaster that it is for."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -74,7 +75,8 @@ def test_namespace_deleted(rescue: Rescue) -> None:
 def test_cluster_lost(rescue: Rescue) -> None:
     before = rescue.capture()
     platform.delete_namespace(rescue.api, NAMESPACE)
-    rescue.stack.lose_state()
+    shutil.rmtree(rescue.stack.folder / "state")
+    (rescue.stack.folder / "state").mkdir()
     wait_until(lambda: _left_in_the_cluster(rescue.api) == [], "the end of all that was ours", 60.0, "")
 
     rescue.follow(
@@ -95,17 +97,10 @@ def _left_in_the_cluster(api: Client) -> list[str]:
         for one in api.list(PersistentVolume)
         if one.metadata and one.spec and one.spec.claimRef and one.spec.claimRef.namespace == NAMESPACE
     ]
-    ours = {MANAGED_BY: FIELD_MANAGER}
-    labelled = [
-        f"{kind.__name__} {one.metadata.name}"
-        for kind in (ClusterRole, ClusterRoleBinding, CustomResourceDefinition)
-        for one in api.list(kind, labels=ours)
-        if one.metadata
-    ]
-    here = [
-        f"ConfigMap {one}" for one in api.list(ConfigMap, namespace="*", labels={**ours, VALIDATOR_LABEL: VALIDATOR})
-    ]
-    return [*volumes, *labelled, *here]
+    known = (ClusterRole, ClusterRoleBinding, CustomResourceDefinition)
+    wide = [str(one) for kind in known for one in api.list(kind, labels={MANAGED_BY: FIELD_MANAGER})]
+    records = api.list(ConfigMap, namespace="*", labels={MANAGED_BY: FIELD_MANAGER, VALIDATOR_LABEL: VALIDATOR})
+    return [*volumes, *wide, *map(str, records)]
 
 
 @on_the_platform
