@@ -25,7 +25,8 @@ _PATIENCE_SECONDS = 30.0
 _POLL_SECONDS = 0.3
 _BACKEND = "canton.validator-apps.validator_backend"
 _SCAN_URL = "http://scan.platform.svc.cluster.local:5012"
-_MOUNT = "/identities"
+_VOLUME = "participant-bootstrapping-dump-volume"
+_MOUNT = "/participant-bootstrapping-dump"
 
 
 @contextmanager
@@ -116,19 +117,19 @@ def _import(spec: dict[str, Any]) -> dict[str, str] | None:
 
 
 def _with_import(block: dict[str, str], *, migrates: bool) -> dict[str, Any]:
-    """What the import adds to the Deployment, in words of this operator's own."""
+    """What the import adds to the Deployment, under the names by which the validator app knows it (domain 1.4)."""
     bootstrap = (
         f'{_BACKEND}.participant-bootstrapping-dump {{ type = file, file = "{_MOUNT}/content", '
         f'new-participant-identifier = "{block["newParticipantIdentifier"]}" }}'
     )
-    variables = [{"name": "ADDITIONAL_CONFIG_OPERATOR_IMPORT", "value": bootstrap}]
+    variables = [{"name": "ADDITIONAL_CONFIG_SPLICE_APP_SV_PARTICIPANT_IDENTITIES_DUMP_IMPORT", "value": bootstrap}]
     if migrates:
         migration = f'{_BACKEND}.migrate-validator-party.scan.admin-api.url = "{_SCAN_URL}"'
-        variables.append({"name": "ADDITIONAL_CONFIG_OPERATOR_MIGRATION", "value": migration})
+        variables.append({"name": "ADDITIONAL_CONFIG_MIGRATE_VALIDATOR_PARTY", "value": migration})
     container = {
         "name": "validator-app",
         "env": variables,
-        "volumeMounts": [{"name": "identities", "mountPath": _MOUNT, "readOnly": True}],
+        "volumeMounts": [{"name": _VOLUME, "mountPath": _MOUNT, "readOnly": True}],
     }
-    volume = {"name": "identities", "secret": {"secretName": block["identitiesSecretName"]}}
+    volume = {"name": _VOLUME, "secret": {"secretName": block["identitiesSecretName"]}}
     return {"spec": {"template": {"spec": {"containers": [container], "volumes": [volume]}}}}

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.cluster
 _PATIENCE_SECONDS = 180.0
 # A pod that is deleted has this long to tidy up, which is not always enough.
 _GRACE_SECONDS = 1
-_LONGEST_MOMENT_SECONDS = 15.0
+_LONGEST_MOMENT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
