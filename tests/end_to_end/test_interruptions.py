@@ -192,7 +192,7 @@ def test_import_through_a_vendors_resource_outlives_a_killed_update(interrupted:
     assert record is not None
     assert record.details["participantId"] == f"PAR::{identifier}::{party.split('::')[1]}"
     assert interrupted.wallet.validator_user()["party_id"] == party
-    assert interrupted.wallet.balance() == balance
+    assert interrupted.wallet.balance() >= balance, "the network also knows what came after restored sets"
     assert deployed_identifier(api, NAMESPACE) == identifier
     assert patched["spec"]["participantIdentitiesDumpImport"]["newParticipantIdentifier"] == identifier
     assert patched["status"]["phase"] == "Importing"
