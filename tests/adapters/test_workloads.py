@@ -13,7 +13,7 @@ from lightkube.resources.core_v1 import Pod
 from catalyx_dr.adapters import waiting, workloads
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.model.errors import CatalyxDrError, UnreachableError
-from catalyx_dr.model.validator_spec import Workload
+from catalyx_dr.model.target import Workload
 
 _APP = Workload(name="validator-app")
 _SOON = timedelta(seconds=0.05)
