@@ -15,7 +15,6 @@ from catalyx_dr.adapters.postgres_client import client_for
 from catalyx_dr.adapters.volume_store import VolumeStore, disk_explained
 from catalyx_dr.adapters.waiting import came_true
 from catalyx_dr.model.backup_set import Manifest
-from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.databases import DatabaseRole, DatabaseServer
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.flaw import Flaw, Grade
@@ -26,8 +25,8 @@ from catalyx_dr.model.spec import SecretKey
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.damage_marks import Judge
 from catalyx_dr.operations.loading import LoadTarget, load, prove_order
-from catalyx_dr.operations.progress import Progress, reporting
-from catalyx_dr.operations.record_keeping import forget_old_runs
+from catalyx_dr.operations.progress import Progress
+from catalyx_dr.operations.record_keeping import looking
 from catalyx_dr.operations.restore_source import BucketSource, RestoreSource, VolumeSource, check_set
 from catalyx_dr.operations.set_details import set_details
 from catalyx_dr.operations.surroundings import Surroundings
@@ -61,15 +60,8 @@ def drill(
     if spec.drill is None:
         raise RefusedError(f"validator {spec.name!r} declares no drill; write drill: {{}} for the defaults")
     source = _source(spec, spec.drill, surroundings)
-    identifier = capture_id(surroundings.now())
-    with (
-        reporting(RecordKind.DRILL, identifier, spec.name, surroundings.records, surroundings.now) as progress,
-        disk_explained(surroundings.scratch),
-    ):
-        try:
-            return _Run(spec, spec.drill.source, source, surroundings, progress, server, patience).go()
-        finally:
-            forget_old_runs(surroundings.records, spec.name, RecordKind.DRILL)
+    with looking(RecordKind.DRILL, spec.name, surroundings) as progress, disk_explained(surroundings.scratch):
+        return _Run(spec, spec.drill.source, source, surroundings, progress, server, patience).go()
 
 
 def _source(spec: ValidatorSpec, declared: Drill, surroundings: Surroundings) -> RestoreSource:

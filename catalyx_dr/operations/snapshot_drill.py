@@ -10,7 +10,6 @@ from pydantic import JsonValue
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.restored_claims import wait_until_gone
 from catalyx_dr.adapters.volume_snapshots import IN_SNAPSHOTS, SnapshotStore
-from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError
 from catalyx_dr.model.flaw import Flaw, Grade
 from catalyx_dr.model.object_names import ObjectNames
@@ -19,8 +18,8 @@ from catalyx_dr.model.selector import LATEST
 from catalyx_dr.model.snapshot_set import SnapshotManifest
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.damage_marks import Judge
-from catalyx_dr.operations.progress import Progress, reporting
-from catalyx_dr.operations.record_keeping import forget_old_runs
+from catalyx_dr.operations.progress import Progress
+from catalyx_dr.operations.record_keeping import looking
 from catalyx_dr.operations.set_details import set_details
 from catalyx_dr.operations.snapshot_check import NOT_RESTORED
 from catalyx_dr.operations.snapshot_preflight import choose_snapshots
@@ -44,16 +43,12 @@ def drill_snapshots(
     """
     if spec.drill is None:
         raise RefusedError(f"validator {spec.name!r} declares no drill; write drill: {{}} for the defaults")
-    identifier = capture_id(surroundings.now())
     with (
         surroundings.leases.only_run(spec.name, "drill"),
-        reporting(RecordKind.DRILL, identifier, spec.name, surroundings.records, surroundings.now) as progress,
+        looking(RecordKind.DRILL, spec.name, surroundings) as progress,
     ):
         trial = SnapshotTrial(spec, ObjectNames.of(spec).drilled, surroundings, cluster, patience, progress)
-        try:
-            return _Run(spec, surroundings, cluster, store, progress, trial).go()
-        finally:
-            forget_old_runs(surroundings.records, spec.name, RecordKind.DRILL)
+        return _Run(spec, surroundings, cluster, store, progress, trial).go()
 
 
 @dataclass(frozen=True)

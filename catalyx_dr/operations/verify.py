@@ -12,7 +12,6 @@ from catalyx_dr.adapters.identity_secrets import has_dump
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.volume_snapshots import IN_SNAPSHOTS, ClusterSnapshots
 from catalyx_dr.adapters.volume_store import VolumeStore
-from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.errors import RefusedError, UnprovenError
 from catalyx_dr.model.flaw import Flaw, Grade
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
@@ -21,8 +20,8 @@ from catalyx_dr.operations import bucket_check, volume_check
 from catalyx_dr.operations.bucket_check import DumpsInBucket, SetsInBucket
 from catalyx_dr.operations.damage_marks import Judge, Marked
 from catalyx_dr.operations.dump_identities import IN_CLUSTER, identities_in_bucket
-from catalyx_dr.operations.progress import Progress, reporting
-from catalyx_dr.operations.record_keeping import forget_old_runs
+from catalyx_dr.operations.progress import Progress
+from catalyx_dr.operations.record_keeping import looking
 from catalyx_dr.operations.snapshot_check import SnapshotCheck
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.operations.volume_check import VolumeCheck
@@ -42,13 +41,9 @@ def verify(spec: ValidatorSpec, surroundings: Surroundings, cluster: Cluster) ->
         raise RefusedError(
             f"validator {spec.name!r} declares no verification; write verification: {{}} for the defaults"
         )
-    identifier = capture_id(surroundings.now())
     pace = Pace(spec.verification.bandwidth.bytes)
-    with reporting(RecordKind.VERIFICATION, identifier, spec.name, surroundings.records, surroundings.now) as progress:
-        try:
-            return _Run(spec, surroundings, cluster, progress, pace).go()
-        finally:
-            forget_old_runs(surroundings.records, spec.name, RecordKind.VERIFICATION)
+    with looking(RecordKind.VERIFICATION, spec.name, surroundings) as progress:
+        return _Run(spec, surroundings, cluster, progress, pace).go()
 
 
 @dataclass

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.dev_validator.harness import IdentityProvider, PostgresServer, Role, Validator, ValidatorFactory, free_port
+from tests.dev_validator.harness import (
+    IdentityProvider,
+    PostgresServer,
+    Validator,
+    ValidatorFactory,
+    running_scan,
+)
 
 
 @pytest.fixture(scope="session")
@@ -26,14 +32,8 @@ def provider() -> Iterator[IdentityProvider]:
 
 @pytest.fixture(scope="session")
 def scan_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder, port = tmp_path_factory.mktemp("scan"), free_port()
-    url = f"http://127.0.0.1:{port}"
-    role = Role(folder / "log", {}, "scan", "--port", str(port), "--file", str(folder / "scan.sqlite"))
-    try:
-        role.wait_until_ok(f"{url}/api/scan/readyz")
+    with running_scan(tmp_path_factory.mktemp("scan")) as url:
         yield url
-    finally:
-        role.stop()
 
 
 @pytest.fixture

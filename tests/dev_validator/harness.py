@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -318,3 +319,16 @@ def _bearer(token: str | None) -> dict[str, str]:
 
 
 ValidatorFactory = Callable[[str], Validator]
+
+
+@contextmanager
+def running_scan(folder: Path) -> Iterator[str]:
+    """URL of a network of its own, with its state and log in `folder`."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    role = Role(folder / "scan.log", {}, "scan", "--port", str(port), "--file", str(folder / "scan.sqlite"))
+    try:
+        role.wait_until_ok(f"{url}/api/scan/readyz")
+        yield url
+    finally:
+        role.stop()

@@ -12,7 +12,7 @@ from catalyx_dr.model.environment_spec import VerdictOverride
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.restore import RestoreOrder, preflight
 from catalyx_dr.rules.verdict import Outcome, Verdict
-from tests.dev_validator.harness import Role, free_port
+from tests.dev_validator.harness import running_scan
 from tests.fixtures_restore import answering_at
 from tests.fixtures_validator import Protected
 
@@ -20,13 +20,8 @@ from tests.fixtures_validator import Protected
 @pytest.fixture
 def scan(tmp_path: Path) -> Iterator[str]:
     """A network of this test's own, which may be upgraded."""
-    url = f"http://127.0.0.1:{(port := free_port())}"
-    role = Role(tmp_path / "scan.log", {}, "scan", "--port", str(port), "--file", str(tmp_path / "scan.sqlite"))
-    try:
-        role.wait_until_ok(f"{url}/api/scan/readyz")
+    with running_scan(tmp_path) as url:
         yield url
-    finally:
-        role.stop()
 
 
 def verdict(protected: Protected, order: RestoreOrder) -> Verdict:
