@@ -4,7 +4,8 @@ SHELL := /bin/bash
 
 export CATALYX_DR_CACHE ?= $(HOME)/.cache/catalyx-dr
 export PYTHONPATH := $(CURDIR)
-export PYTHONDONTWRITEBYTECODE := 1
+# Started often, compiled once.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check unit cluster-test goldens schema locks up down env bench clean
 

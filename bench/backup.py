@@ -150,7 +150,6 @@ def run_job(what: str, spec_file: Path, folder: Path) -> Measurement:
     # As in the image.
     memory = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(2**20)}
     environment = {**os.environ, **memory, "PYTHONPATH": str(PROJECT_ROOT)}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     return measured([sys.executable, "-m", "bench.job", what, spec_file, folder], env=environment, cwd=PROJECT_ROOT)
 
 

@@ -17,12 +17,12 @@ from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.policy import ClusterFacts, Finding, cluster_findings
 from components.recovery_plan import (
     RecoveryPlan,
+    Seen,
     import_note,
     plan_import,
     plan_restore,
     restore_note,
 )
-from components.recovery_sight import sight
 from dynamic_providers.cluster_access import ClusterAccess
 
 Found = TypeVar("Found")
@@ -82,7 +82,7 @@ class ClusterLookup:
         return self._ask(
             f"set {request.set} of {spec.name}",
             spec.namespace,
-            lambda cluster: plan_restore(spec, request, ClusterRecords(cluster), self.now, sight(cluster, spec)),
+            lambda cluster: plan_restore(spec, request, ClusterRecords(cluster), self.now, _sight(cluster, spec)),
             unknown,
         )
 
@@ -96,7 +96,7 @@ class ClusterLookup:
         return self._ask(
             f"dump {request.dump} of {spec.name}",
             spec.namespace,
-            lambda cluster: plan_import(spec, request, ClusterRecords(cluster), self.now, sight(cluster, spec)),
+            lambda cluster: plan_import(spec, request, ClusterRecords(cluster), self.now, _sight(cluster, spec)),
             unknown,
         )
 
@@ -126,3 +126,10 @@ class ClusterLookup:
     def reason(self) -> str:
         """Why something was not looked up."""
         return str(self._unreachable)
+
+
+def _sight(cluster: Cluster, spec: ValidatorSpec) -> Seen:
+    # It loads the store's client, which takes longer than all rules together, and only a recovery needs it.
+    from components.recovery_sight import sight
+
+    return sight(cluster, spec)

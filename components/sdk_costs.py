@@ -1,7 +1,6 @@
 """Costs of the Pulumi SDK that grow with the number of resources, and that a program need not bear."""
 
 import asyncio
-import gc
 import os
 from typing import Any
 
@@ -13,8 +12,6 @@ KEEP_DEBUG = "CATALYX_DR_SDK_DEBUG"
 
 def spare_costs() -> None:
     """Make a large program about twice as fast; CATALYX_DR_SDK_DEBUG=true keeps the SDK's messages for `--debug`."""
-    # All that is declared is kept to the end, so that collections find nothing to free.
-    gc.disable()
     # Five debug messages a resource, each a call that the whole program waits for, and the engine drops them.
     if not os.environ.get(KEEP_DEBUG):
         pulumi.log.debug = _drop

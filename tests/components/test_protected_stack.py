@@ -34,7 +34,7 @@ def with_records(monkeypatch: pytest.MonkeyPatch) -> ClusterLookup:
         [captured(RecordKind.BACKUP_SET, taken, "volume"), captured(RecordKind.IDENTITY_DUMP, taken, "cluster")]
     )
     monkeypatch.setattr(cluster_lookup, "ClusterRecords", lambda cluster: records)
-    monkeypatch.setattr(cluster_lookup, "sight", lambda cluster, spec: Seen())
+    monkeypatch.setattr(cluster_lookup, "_sight", lambda cluster, spec: Seen())
     monkeypatch.setattr(ClusterAccess, "connect", lambda self, namespace: None)
     lookup = ClusterLookup(ClusterAccess(), preview=False, now=NOW)
     monkeypatch.setattr(lookup, "_connect", lambda namespace: object())
