@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import yaml
 from catalyx_dr.model.errors import MissingError, SpecError
 
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
+# From here on Go writes a float with an exponent.
+_LARGEST_WHOLE = 10**21
 
 
 @dataclass(frozen=True)
@@ -70,18 +73,23 @@ class StackProject:
 
     def parse(self, text: str, name: str) -> StackFile:
         """Stack file from its text; `name` is for errors."""
-        config = _mapping(read_yaml(text, name), name).get("config") or {}
+        document = _mapping(read_yaml(text, name), name)
+        for key in document:
+            if ":" in str(key):
+                raise SpecError(f"{key}: stands outside of config, where the engine ignores it; write it under config")
+        config = document.get("config") or {}
         if not isinstance(config, Mapping):
             raise SpecError(f"config: found no mapping; allowed: keys such as {self.name}:agent")
-        own = f"{self.name}:"
-        settings = {str(key).removeprefix(own): value for key, value in config.items() if str(key).startswith(own)}
-        prefix = "kubernetes:"
-        cluster = {
-            str(key).removeprefix(prefix): value
-            for key, value in config.items()
-            if str(key).startswith(prefix) and isinstance(value, str)
-        }
-        return StackFile({**self.defaults, **settings}, cluster)
+        settings: dict[str, dict[str, Any]] = {}
+        for key, value in config.items():
+            # The engine takes a key without a prefix for one of the project.
+            prefix, _, setting = str(key).rpartition(":")
+            settings.setdefault(prefix or self.name, {})[setting] = value
+        for prefix in get_close_matches(self.name, settings, cutoff=0.8):
+            if prefix != self.name:
+                raise SpecError(f"config.{prefix}:{next(iter(settings[prefix]))}: {self.name}: is meant, not {prefix}:")
+        cluster = {key: value for key, value in settings.get("kubernetes", {}).items() if isinstance(value, str)}
+        return StackFile({**self.defaults, **settings.get(self.name, {})}, cluster)
 
 
 def read_yaml(text: str, name: str) -> Any:
@@ -91,7 +99,7 @@ def read_yaml(text: str, name: str) -> Any:
         _check_ends(document, ())
     except yaml.MarkedYAMLError as error:
         place = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise SpecError(f"{name}: {place}{error.problem or 'is no YAML'}{_way_out(error)}") from None
+        raise SpecError(f"{name}: {place}{_told(error)}") from None
     except yaml.reader.ReaderError as error:
         raise SpecError(f"{name}: character #x{error.character:04x} cannot be in YAML; remove it") from None
     except RecursionError:
@@ -110,13 +118,23 @@ def _check_ends(value: Any, around: tuple[int, ...]) -> None:
         _check_ends(one, (*around, id(value)))
 
 
-def _way_out(error: yaml.MarkedYAMLError) -> str:
-    problem = error.problem or ""
-    if error.context == "while scanning an alias" or "undefined alias" in problem:
-        return "; a text that begins with * needs quotes, for example cron: '*/5 * * * *'"
-    if "'\\t'" in problem:
-        return "; indent with blanks, not with tabs"
-    return ""
+_ALIAS = "{}; a text that begins with * needs quotes, for example cron: '*/5 * * * *'"
+# What the parser says, and how it is told; the first that fits.
+_WAYS_OUT = {
+    "expected alphabetic or numeric character": _ALIAS,
+    "undefined alias": _ALIAS,
+    "'\\t'": "{}; indent with blanks, not with tabs",
+    "cannot start any token": "{}; a text that begins with it needs quotes, for example cron: '@daily'",
+    "mapping values are not allowed": "{}; a text with a colon and a blank in it needs quotes",
+    "<block end>": "begins in a column where nothing above begins, or follows a quote that is not closed",
+    "unhashable key": "{}; a text that begins with {{ needs quotes",
+    "another document": "a second document begins; a stack file is one, without --- in it",
+}
+
+
+def _told(error: yaml.MarkedYAMLError) -> str:
+    problem = error.problem or "is no YAML"
+    return next((words for sign, words in _WAYS_OUT.items() if sign in problem), "{}").format(problem)
 
 
 def _text(path: Path) -> str:
@@ -154,22 +172,29 @@ class _Loader(yaml.SafeLoader):
 
 
 def _integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
-    text = loader.construct_scalar(node).replace("_", "")
-    octal = re.fullmatch(r"([-+]?)0([0-7]+)", text)
-    return int(f"{octal[1]}0o{octal[2]}" if octal else text, 0)
+    return int(loader.construct_scalar(node).replace("_", ""), 0)
 
 
 def _float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
-    return float(loader.construct_scalar(node))
+    """The engine hands 6e12 over as a whole number."""
+    number = float(loader.construct_scalar(node))
+    return int(number) if number.is_integer() and abs(number) < _LARGEST_WHOLE else number
+
+
+def _leading_zero(_: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    problem = f"{node.value} begins with 0, so that YAML reads another number; write it without, or quote a text"
+    raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
 for _tag, _pattern, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[1-9][0-9_]*|0)", "-+0123456789"),
+    ("leading-zero", r"[-+]?0[0-9_]+", "-+0"),
+    ("int", r"[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|[1-9][0-9_]*|0)", "-+0123456789"),
     ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", "-+.0123456789"),
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("merge", r"<<", "<"),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
+_Loader.add_constructor("tag:yaml.org,2002:leading-zero", _leading_zero)
 _Loader.add_constructor("tag:yaml.org,2002:int", _integer)
 _Loader.add_constructor("tag:yaml.org,2002:float", _float)

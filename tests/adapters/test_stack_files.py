@@ -27,13 +27,13 @@ config:
         ("y", "y"),
         ("True", True),
         ("false", False),
-        ("010", 8),
         ("0o17", 15),
         ("0x1f", 31),
         ("0b11", 3),
         ("1_000", 1000),
         ("1:30", "1:30"),
         ("1e3", 1000),
+        ("6e12", 6_000_000_000_000),
         ("12.0", 12),
         (".5", 0.5),
         ("~", None),
@@ -47,7 +47,7 @@ config:
 )
 def test_scalars_are_what_the_engine_takes_them_for(written: str, read: Any) -> None:
     found = read_yaml(f"a: {written}", "x")["a"]
-    assert (found, isinstance(found, bool)) == (read, isinstance(read, bool))
+    assert (found, type(found)) == (read, type(read))
 
 
 def test_anchors_and_merges_are_followed() -> None:
@@ -86,6 +86,28 @@ def test_what_is_no_stack_file_is_refused(tmp_path: Path, text: str) -> None:
         StackProject.around(tmp_path).parse(text, "Pulumi.dev.yaml")
 
 
+def project(tmp_path: Path) -> StackProject:
+    (tmp_path / "Pulumi.yaml").write_text(PROJECT)
+    return StackProject.around(tmp_path)
+
+
+def test_key_without_a_prefix_is_one_of_the_project(tmp_path: Path) -> None:
+    settings = project(tmp_path).parse("config: {raised: [], backups:agent: x}", "Pulumi.dev.yaml").settings
+    assert settings == {"environment": "staging", "raised": [], "agent": "x"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("backups:raised: []", "backups:raised: stands outside of config, where the engine ignores it"),
+        ("config: {backup:restore: {}}", "config.backup:restore: backups: is meant, not backup:"),
+    ],
+)
+def test_keys_that_the_engine_would_ignore_are_told(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(SpecError, match=told):
+        project(tmp_path).parse(text, "Pulumi.dev.yaml")
+
+
 def test_defaults_of_the_project_are_filled_in(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.yaml").write_text(PROJECT)
     (tmp_path / "inner").mkdir()
@@ -102,6 +124,19 @@ def test_defaults_of_the_project_are_filled_in(tmp_path: Path) -> None:
         ("cron: * * * * *", "a text that begins with * needs quotes, for example cron: '*/5 * * * *'"),
         ("cron: */5 * * * *", "a text that begins with * needs quotes"),
         ("cron: *daily", "found undefined alias 'daily'; a text that begins with * needs quotes"),
+        ("cron: @daily", "a text that begins with it needs quotes, for example cron: '@daily'"),
+        ("host: {{ host }}", "found unhashable key; a text that begins with { needs quotes"),
+        ("reason: agreed: in March", "a text with a colon and a blank in it needs quotes"),
+        (
+            "a:\n  b: 1\n c: 2",
+            "line 3: begins in a column where nothing above begins, or follows a quote that is not closed",
+        ),
+        ("a: 1\n---\nb: 2", "line 2: a second document begins; a stack file is one, without --- in it"),
+        (
+            "keep: 012",
+            "line 1: 012 begins with 0, so that YAML reads another number; write it without, or quote a text",
+        ),
+        ("keep: 08", "08 begins with 0"),
         ("a:\n\tb: 1", "line 2: found character '\\t' that cannot start any token; indent with blanks"),
         ("a: &a {b: *a}", "nested too deep, or one holds itself"),
         ("a: " + "[" * 2000 + "]" * 2000, "nested too deep, or one holds itself"),
