@@ -37,6 +37,7 @@ DUMP_DEADLINE = timedelta(hours=1)
 # Reading everything gently, or restoring everything, may take a night.
 PROOF_DEADLINE = timedelta(hours=12)
 _REQUESTS = ("restore", "identityImport")
+_FOLLOWING = ("deadline", "recoveryPoint")
 # They say what and where something is; nobody overrides an environment with them.
 _FACTS = ("provider", "region", "prefix", "encrypted_at_rest", "source")
 
@@ -144,9 +145,12 @@ def overrides(spec: EnvironmentSpec) -> tuple[Override, ...]:
             if part is None:
                 continue
             alias = type(validator).model_fields[block].alias or block  # as the file writes it
-            bare = {alias: _shape(part)}
-            _fill_validator(bare, DEFAULTS[spec.environment])
-            found += _differences(part, bare[alias], f"validators[{place}].{alias}")
+            bare, same_runs = {alias: _shape(part)}, {alias: {"cron": part.cron, "timeZone": part.time_zone}}
+            for block_alone in (bare, same_runs):
+                _fill_validator(block_alone, DEFAULTS[spec.environment])
+            # What follows from a schedule of its own is no setting of its own.
+            followed = {name: same_runs[alias][name] for name in _FOLLOWING if name in same_runs[alias]}
+            found += _differences(part, bare[alias] | followed, f"validators[{place}].{alias}")
     return tuple(found)
 
 

@@ -51,8 +51,10 @@ def schedules(validator: ValidatorSpec) -> Iterator[tuple[str, RunSchedule]]:
 
 
 def recovery_point(block: RunSchedule | None) -> str:
-    """Recovery point of a schedule of captures."""
-    return length(block.recovery_point) if isinstance(block, CaptureSchedule) and block.recovery_point else "none"
+    """Recovery point of a schedule of captures; a proof has none to keep."""
+    if block is not None and not isinstance(block, CaptureSchedule):
+        return "-"
+    return length(block.recovery_point) if block and block.recovery_point else "none"
 
 
 def schedule(block: RunSchedule) -> str:

@@ -78,7 +78,7 @@ def _changes(review: Review) -> Iterator[str]:
     yield from ("### What changes", "")
     parts = stack_changes(review.base.spec, review.spec, review.change_findings, review.now)
     if not parts:
-        yield from ("Nothing that is backed up, kept or recovered.", "")
+        yield from ("Nothing of what is backed up and kept.", "")
     for part in parts:
         yield from (f"**{part.title}**", "", *_bullets(part.lines), "")
 

@@ -77,8 +77,13 @@ def _named(selector: str, what: str, sight: RequestSight, review: Review) -> str
     if is_capture_id(selector):
         return _taken(selector, what, review)
     if sight.capture is not None:
-        return f"{_taken(sight.capture, what, review)}, the {selector} one at this moment"
-    return f"the {selector} {what}"
+        return f"{_taken(sight.capture, what, review)}, the {_newest(selector, 'one')} at this moment"
+    return f"the {_newest(selector, what)}"
+
+
+def _newest(selector: str, what: str) -> str:
+    newest, *before = selector.split(" ", 1)
+    return " ".join([newest, what, *before])
 
 
 def _taken(identifier: str, what: str, review: Review) -> str:

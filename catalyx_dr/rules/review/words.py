@@ -7,7 +7,8 @@ from catalyx_dr.model.duration import format_duration
 from catalyx_dr.rules.encrypted_values import PLACEHOLDER
 from catalyx_dr.rules.spec_faults import HIDDEN, is_secret
 
-_QUOTED = re.compile(r"'([^']*)'")
+# An apostrophe inside a word quotes nothing.
+_QUOTED = re.compile(r"(?<!\w)'([^']*)'(?!\w)")
 # What would be emphasis, a link, HTML, a table cell, code or a mention; the rest reads as it is written.
 _ACTIVE = re.compile(r"([\\`*\[\]<>|~])")
 _LONGEST = 500
@@ -20,19 +21,22 @@ def length(duration: timedelta) -> str:
 
 def code(text: str) -> str:
     """A value as code; an encrypted or secret one is not shown."""
-    shown = HIDDEN if is_secret(text, "") else PLACEHOLDER.sub("(encrypted)", " ".join(text.split()))
+    written = " ".join(text.split())
+    # Around blanks the quotes stay, since they would be what is wrong.
+    written = written if text == text.strip() else repr(text)
+    shown = HIDDEN if is_secret(text, "") else PLACEHOLDER.sub("(encrypted)", written)
     return f"`{shown.replace('`', chr(39)).replace('|', '/')[:_LONGEST]}`" if shown else "(empty)"
 
 
 def prose(text: str) -> str:
     """A sentence that may quote the stack file: quoted values as code, everything else as plain text."""
-    parts = _QUOTED.split(PLACEHOLDER.sub("(encrypted)", " ".join(text.split())))
+    parts = _QUOTED.split(PLACEHOLDER.sub("(encrypted)", text))
     return "".join(code(part) if place % 2 else _plain(part) for place, part in enumerate(parts))
 
 
 def _plain(text: str) -> str:
     # A mention would notify whoever has that name.
-    return _ACTIVE.sub(r"\\\1", text).replace("@", "@\u200b").replace("\\>", ">")
+    return _ACTIVE.sub(r"\\\1", re.sub(r"\s+", " ", text)).replace("@", "@\u200b").replace("\\>", ">")
 
 
 def arrow(old: str, new: str) -> str:
