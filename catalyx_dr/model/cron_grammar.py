@@ -113,11 +113,11 @@ def parse_cron(text: str) -> FieldSchedule | EverySchedule:
         if text.startswith(_EVERY):
             return EverySchedule(_parse_interval(text.removeprefix(_EVERY)))
         if text not in _MACROS:
-            raise ValueError(f"macros are {', '.join(_MACROS)} and '@every 4h'")
+            raise ValueError(f"macros are {', '.join(map(repr, _MACROS))} and '@every 4h'")
         return parse_cron(_MACROS[text])
     fields = [part for part in _BLANKS.split(text) if part]
     if len(fields) != 5:
-        raise ValueError(f"it has {len(fields)} fields; Kubernetes wants five (minute hour day month weekday)")
+        raise ValueError(f"Kubernetes wants five fields (minute hour day month weekday), it has {len(fields)}")
     minutes, hours, days, months, weekdays = fields
     return FieldSchedule(
         _parse_field(minutes, "minute", 0, 59),
@@ -160,7 +160,8 @@ def _parse_item(item: str, lowest: int, highest: int, names: dict[str, int]) -> 
     if steps and not rest:
         end = highest
     if start < lowest or end > highest:
-        raise ValueError(f"allowed are {lowest} to {highest}")
+        sunday = " (Sunday is 0)" if names.get("sun") == 0 else ""
+        raise ValueError(f"allowed are {lowest} to {highest}{sunday}")
     if start > end:
         raise ValueError("the range runs backwards")
     if step == 0:

@@ -16,8 +16,12 @@ from catalyx_dr.model.cron_grammar import DayFields, EverySchedule, FieldSchedul
 # The controller gives up after five years; so does every search here.
 _HORIZON_YEARS = 5
 _DAY = timedelta(days=1)
+# Only 29 February comes less than twice in that time.
+_LEAP_YEARS = timedelta(days=4 * 365 + 1)
 # No zone's clock has ever been set by more than this for daylight saving.
 _LARGEST_SHIFT = timedelta(hours=3)
+# They stand for whatever a machine is set to; the API server has no such machine.
+_OF_A_MACHINE = ("local", "localtime", "posixrules")
 # Characters that the API server allows in a part of a zone's name.
 _ZONE_PART = re.compile(r"[A-Za-z.\-_0-9+]{1,14}")
 
@@ -113,7 +117,7 @@ def check_cron(text: str) -> str:
     except ValueError as error:
         raise ValueError(
             f"{text!r} is no cron expression that Kubernetes accepts: {error}; write five fields, "
-            "for example '0 */4 * * *', or a macro such as @daily"
+            "for example '0 */4 * * *', or a macro such as '@daily'"
         ) from None
     return text
 
@@ -122,7 +126,7 @@ def check_time_zone(text: str) -> str:
     """Return `text` when the API server accepts it as a zone; raise ValueError otherwise."""
     parts = text.split("/")
     try:
-        if text.lower() == "local" or any(
+        if text.lower() in _OF_A_MACHINE or any(
             part in (".", "..") or part.startswith("-") or not _ZONE_PART.fullmatch(part) for part in parts
         ):
             raise ValueError(text)
@@ -185,7 +189,7 @@ def _nominal_gaps(fields: FieldSchedule, day: date) -> tuple[timedelta, timedelt
     gaps = {timedelta(minutes=later - earlier) for earlier, later in pairwise(times)}
     over_night = timedelta(minutes=times[0] - times[-1])
     gaps |= {gap + over_night for gap in between_days}
-    return (min(gaps), max(gaps)) if gaps else (366 * _HORIZON_YEARS * _DAY,) * 2
+    return (min(gaps), max(gaps)) if gaps else (_LEAP_YEARS,) * 2
 
 
 # Apart, because most schedules of a stack differ in the time of day alone.

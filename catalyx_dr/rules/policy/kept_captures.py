@@ -39,7 +39,7 @@ def enough_backups(stack: Stack) -> Iterator[Found]:
                 stack.severity(),
                 f"{path}.backup.{name}.retention.keep",
                 validator.name,
-                f"{_counted(retention)} backups are kept; {stack.environment} wants {fewest} or more",
+                f"backups kept: {_counted(retention)}; {stack.environment} wants {fewest} or more",
                 f"write keep: {DEFAULTS[stack.environment].volume_keep}",
             )
 
@@ -87,7 +87,7 @@ def enough_dumps(stack: Stack) -> Iterator[Found]:
                     stack.severity(),
                     f"{path}.identityDump.{name}.keep",
                     validator.name,
-                    f"{_counted(retention)} dumps are kept; {stack.environment} wants {fewest} or more",
+                    f"identity dumps kept: {_counted(retention)}; {stack.environment} wants {fewest} or more",
                     f"write keep: {fewest}",
                 )
 
@@ -133,14 +133,16 @@ def closer_than_pruning(stack: Stack) -> Iterator[Found]:
         backup, pruned_after = validator.backup, validator.participant_pruning_retention
         if backup is None or pruned_after is None or not backup.schedule.fires:
             continue
-        gap = backup.schedule.largest_gap(stack.now)
+        spacings = {"cron": ("schedule's", backup.schedule.largest_gap(stack.now))}
         for name, retention in _destinations(backup):
-            tiers = [tier for tier in _TIERS if getattr(retention, tier[0])]
-            what, spacing = max([("schedule", gap), *tiers], key=lambda tier: tier[1])
+            for tier, spacing in _TIERS:
+                if getattr(retention, tier):
+                    spacings[f"{name}.retention.{tier}"] = (tier, spacing)
+        for place, (what, spacing) in spacings.items():
             if spacing >= pruned_after:
                 yield Found(
                     Severity.ERROR,
-                    f"{path}.backup.{name}.retention" if tiers else f"{path}.backup.cron",
+                    f"{path}.backup.{place}",
                     validator.name,
                     f"the {what} spacing of kept sets is {format_duration(spacing)}, the participant prunes after "
                     f"{format_duration(pruned_after)}",

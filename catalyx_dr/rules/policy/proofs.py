@@ -1,8 +1,13 @@
 """What is captured is proven again and again: verified, restored in drills, and somebody is told when it is not."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from catalyx_dr.rules.policy.finding import Found, Severity, Stack, rule
+from catalyx_dr.rules.recovery import USABLE_FOR
+
+# Once a month is often enough.
+_DAY = timedelta(days=1)
 
 
 @rule(
@@ -14,16 +19,24 @@ from catalyx_dr.rules.policy.finding import Found, Severity, Stack, rule
     source="practice of the field: silent decay of backups",
 )
 def verified(stack: Stack) -> Iterator[Found]:
-    """Report a validator whose captures are never read again."""
+    """Report a validator whose captures are never read again, or not while they can be restored."""
     for path, validator in stack.validators():
-        if not stack.is_development and validator.backup is not None and validator.verification is None:
-            yield Found(
-                Severity.WARNING,
-                f"{path}.verification",
-                validator.name,
-                "captures are not read again until somebody needs them",
-                "add verification: {} for the defaults",
-            )
+        verification = validator.verification
+        if stack.is_development or validator.backup is None:
+            continue
+        if verification is None:
+            place, reason = "verification", "captures are not read again until somebody needs them"
+        elif verification.schedule.fires and verification.schedule.largest_gap(stack.now) > USABLE_FOR + _DAY:
+            place, reason = "verification.cron", f"{verification.cron!r} reads a set when it can no longer be restored"
+        else:
+            continue
+        yield Found(
+            Severity.WARNING,
+            f"{path}.{place}",
+            validator.name,
+            reason,
+            "write verification: {} for the defaults",
+        )
 
 
 @rule(

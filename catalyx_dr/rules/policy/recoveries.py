@@ -140,13 +140,15 @@ def young_enough(stack: Stack) -> Iterator[Found]:
         return
     age = stack.now - captured_at(request.set)
     if not timedelta() <= age <= USABLE_FOR:
-        when = "is from the future" if age < timedelta() else f"is {format_duration(timedelta(days=age.days))} old"
+        future = age < timedelta()
+        when = "is from the future" if future else f"is {format_duration(timedelta(days=age.days))} old"
         yield Found(
             Severity.WARNING,
             "restore.set",
             request.validator,
             f"set {request.set} {when}; a set can be restored for {USABLE_FOR.days} days",
-            "choose a younger set, or remove the block when its restore is done",
+            f"choose {'one that history lists' if future else 'a younger set'}, or remove the block when its restore "
+            "is done",
         )
 
 

@@ -7,12 +7,14 @@ from datetime import timedelta
 from catalyx_dr.model.cron_grammar import EverySchedule
 from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.environment_spec import Environment
+from catalyx_dr.model.run_schedule import RunSchedule
 from catalyx_dr.model.schedule import Schedule
 from catalyx_dr.rules.environments import DEFAULTS
 from catalyx_dr.rules.policy.finding import Found, Severity, Stack, rule
 
 # "at least every 4 hours" (domain 1.1).
 CANTONS_RECOVERY_POINT = timedelta(hours=4)
+_CANTONS_SETTINGS = "cron: '0 */4 * * *' and recoveryPoint: 4h"
 _HOUR = timedelta(hours=1)
 
 
@@ -36,12 +38,13 @@ def cantons_recovery_point(stack: Stack) -> Iterator[Found]:
         gap = backup.schedule.largest_gap(stack.now)
         worst = max(gap, backup.recovery_point or gap)
         if worst > CANTONS_RECOVERY_POINT:
+            when, clocks_stay = _by_clocks_alone(backup, stack, CANTONS_RECOVERY_POINT)
             yield Found(
                 severity,
                 f"{path}.backup.cron",
                 validator.name,
-                f"the recovery point of {backup.cron!r} is {format_duration(worst)}, Canton asks for 4h",
-                "write cron: 0 */4 * * * and recoveryPoint: 4h, or waive it with the reason",
+                f"the recovery point of {backup.cron!r} is {format_duration(worst)}{when}, Canton asks for 4h",
+                f"write {clocks_stay or _CANTONS_SETTINGS}, or waive it with the reason",
             )
 
 
@@ -88,13 +91,14 @@ def vendors_frequency(stack: Stack) -> Iterator[Found]:
         gap, least = schedule.schedule.largest_gap(stack.now), recommended.largest_gap(stack.now)
         # A clock set back by an hour once a year makes no schedule rarer.
         if gap > least + _HOUR:
+            when, clocks_stay = _by_clocks_alone(schedule, stack, least)
             yield Found(
                 stack.severity(),
                 f"{path}.cron",
                 validator.name,
-                f"{schedule.cron!r} leaves up to {format_duration(gap)} between two runs; "
+                f"{schedule.cron!r} leaves up to {format_duration(gap)} between two runs{when}; "
                 f"{stack.environment} wants {format_duration(least)}",
-                f"write cron: {recommended.cron}",
+                f"write {clocks_stay or f'cron: {recommended.cron!r}'}",
             )
 
 
@@ -114,7 +118,7 @@ def runs_at_all(stack: Stack) -> Iterator[Found]:
                 f"{path}.cron",
                 validator.name,
                 f"{schedule.cron!r} never runs: no such date comes",
-                "write a date that exists, for example 0 0 * * *",
+                "write a date that exists, for example '0 0 * * *'",
             )
 
 
@@ -131,14 +135,16 @@ def evenly_spaced(stack: Stack) -> Iterator[Found]:
     for path, validator, schedule in stack.runs():
         uneven = schedule.schedule.uneven_fields
         if uneven and schedule.schedule.fires:
-            smallest, largest = schedule.schedule.smallest_gap(stack.now), schedule.schedule.largest_gap(stack.now)
+            gaps = schedule.schedule.smallest_gap(stack.now), schedule.schedule.largest_gap(stack.now)
+            apart = " to ".join(dict.fromkeys(map(format_duration, gaps)))
             yield Found(
                 Severity.WARNING,
                 f"{path}.cron",
                 validator.name,
-                f"the step of the {uneven[0]} in {schedule.cron!r} does not divide its range: runs are "
-                f"{format_duration(smallest)} to {format_duration(largest)} apart",
-                "use a step that divides 24 hours or 60 minutes",
+                f"the step of the {uneven[0]} in {schedule.cron!r} does not divide its range: runs are {apart} apart",
+                "use a step that divides 24 hours or 60 minutes"
+                if uneven[0] in ("minute", "hour")
+                else "name the days or months on which it runs",
             )
 
 
@@ -223,6 +229,13 @@ def ends_before_next(stack: Stack) -> Iterator[Found]:
                 "and would be skipped",
                 f"write deadline: {format_duration(gap)} or less",
             )
+
+
+def _by_clocks_alone(schedule: RunSchedule, stack: Stack, allowed: timedelta) -> tuple[str, str]:
+    """Say when the gap is too long and the way out, where only a change of the clocks makes it so."""
+    if Schedule(schedule.cron).largest_gap(stack.now) > allowed or schedule.schedule.largest_gap(stack.now) <= allowed:
+        return "", ""
+    return f" when the clocks of {schedule.time_zone} change", "timeZone: Etc/UTC"
 
 
 def _other_minute(cron: str) -> str:
