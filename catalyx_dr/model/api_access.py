@@ -1,5 +1,9 @@
 """How the validator's own API is asked, and by whom."""
 
+from typing import Annotated
+
+from pydantic import AfterValidator
+
 from catalyx_dr.model.addresses import Url
 from catalyx_dr.model.spec import DataKey, ObjectName, Spec, Text
 
@@ -26,9 +30,16 @@ class WalletLogin(Spec):
     password_key: DataKey = "password"  # noqa: S105
 
 
+def _check_base(url: str) -> str:
+    base, separator, _ = url.partition("/api/validator")
+    if separator:
+        raise ValueError(f"{url!r} goes on where the API's own paths begin; write {base}")
+    return url
+
+
 class ValidatorApi(Spec):
     """Where the validator answers inside the cluster, and who may ask."""
 
-    url: Url = "http://validator-app:5003"
+    url: Annotated[Url, AfterValidator(_check_base)] = "http://validator-app:5003"
     credentials: LedgerApiCredentials = LedgerApiCredentials()
     wallet_login: WalletLogin | None = None

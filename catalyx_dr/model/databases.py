@@ -10,7 +10,7 @@ from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.spec import KubernetesName, ObjectName, SecretKey, Spec, Text, WholeNumber
 
 # PostgreSQL takes any text of that length; one with blanks around it is a slip.
-DatabaseName = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$", min_length=1, max_length=63)]
+DatabaseName = Annotated[Text, StringConstraints(max_length=63)]
 
 
 class DatabaseRole(StrEnum):

@@ -40,8 +40,8 @@ ObjectName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", max_length=253),
 ]
-# A text that says something, on one line.
-Text = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$")]
+# A text that says something, on one line; <...> would be a gap that somebody forgot to fill.
+Text = Annotated[str, StringConstraints(pattern=r"^[^\s<>]([^<>\n]*[^\s<>])?$")]
 # Key of a Secret's or ConfigMap's data.
 DataKey = Annotated[
     str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253), AfterValidator(_check_data_key)

@@ -13,11 +13,15 @@ from catalyx_dr.model.duration import Duration, PositiveDuration
 from catalyx_dr.model.proofs import Drill, Verification
 from catalyx_dr.model.retention import Retention
 from catalyx_dr.model.run_schedule import CaptureSchedule
-from catalyx_dr.model.spec import Flag, KubernetesName, LabelKey, LabelValue, SecretKey, Spec, Text, WholeNumber
+from catalyx_dr.model.spec import Flag, KubernetesName, LabelKey, LabelValue, SecretKey, Spec, WholeNumber
 from catalyx_dr.model.target import Target, Workload
 
 # Splice's own pattern (domain 1.5).
 PartyHint = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_]+-[a-zA-Z0-9_]+-[0-9]+$")]
+# The middle of a participant's id: PAR::identifier::1220...
+ParticipantIdentifier = Annotated[
+    str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]([a-zA-Z0-9_ -]|:[a-zA-Z0-9_-])*$", max_length=185)
+]
 
 
 class IdentityDumps(CaptureSchedule):
@@ -54,7 +58,7 @@ class ValidatorSpec(Spec):
     name: Annotated[KubernetesName, StringConstraints(max_length=30)]
     namespace: KubernetesName
     party_hint: PartyHint
-    node_identifier: Text
+    node_identifier: ParticipantIdentifier
     migration_id: WholeNumber = Field(default=0, ge=0)
     databases: Databases
     api: ValidatorApi = ValidatorApi()

@@ -15,6 +15,13 @@ _SECRET_PLACES = re.compile(r"password|secret|token|credential|privatekey|access
 _SECRET_TEXTS = re.compile(r"AGE-SECRET-KEY|-----BEGIN|^eyJ[A-Za-z0-9_-]+\.|//[^/@\s]+@|^AKIA|^v1:", re.IGNORECASE)
 _LONGEST_SHOWN = 80
 _QUALIFIED = "a key as Kubernetes writes it: a name of letters, digits, '-', '_' and '.', perhaps after example.com/"
+# Kubernetes' and the vendor's words for a field.
+_OTHERS_WORDS = {
+    "schedule": "cron",
+    "cronExpression": "cron",
+    "maxBackupNumber": "retention.keep",
+    "maxDumpNumber": "retention.keep",
+}
 _PATTERNS = {
     r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$": _QUALIFIED,
     r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$": "letters, digits, '-', '_' and '.', as Kubernetes writes labels",
@@ -34,7 +41,10 @@ _PATTERNS = {
         "lower-case letters, digits, '-' and '.', the last two neither first nor last"
     ),
     r"^[A-Za-z0-9_-]+$": "letters, digits, '-' and '_', for example eu-central-1",
-    r"^\S(.*\S)?$": "a text on one line, without blanks around it",
+    r"^[^\s<>]([^<>\n]*[^\s<>])?$": "a text on one line, without blanks around it, and without < and >",
+    r"^[a-zA-Z0-9_-]([a-zA-Z0-9_ -]|:[a-zA-Z0-9_-])*$": (
+        "the identifier alone, the middle of PAR::identifier::1220...: letters, digits, '_' and '-'"
+    ),
     r"^https?://[^/\s]+(/\S*)?$": "http:// or https:// and a host",
     r"^[-._a-zA-Z0-9]+$": "a key of a Secret: letters, digits, '-', '_' and '.'",
     r"^age1[0-9a-z]{58}$": "an age recipient (a public key): age1 and 58 letters and digits",
@@ -44,7 +54,7 @@ _PATTERNS = {
     r"^DR[0-9]{3}$": "an id of a finding, for example DR010",
     r"^latest$|^[0-9]{8}t[0-9]{6}z$": "latest, or an id such as 20261124t060000z",
     r"^latest$|^latest before \S+$|^[0-9]{8}t[0-9]{6}z$": (
-        "latest, or an id such as 20261124t060000z, or latest before a moment"
+        "latest, an id such as 20261124t060000z, or latest before 2026-11-24T06:00:00Z"
     ),
     r"^PAR::[^:]+::1220[0-9a-f]{64}$": "a participant's id: PAR::identifier::1220 and 64 hexadecimal digits",
     r"^[a-z]+(-[a-z]+)*$": "the name of a verdict, such as set-age",
@@ -70,6 +80,8 @@ def shown(value: object, path: str) -> str:
         if is_secret(value, path):
             return HIDDEN
         return repr(value if len(value) <= _LONGEST_SHOWN else value[:_LONGEST_SHOWN] + "...")
+    if isinstance(value, bool):
+        return str(value).lower()
     return repr(value.value if isinstance(value, Enum) else value)
 
 
@@ -132,8 +144,9 @@ def _in_file(location: Sequence[int | str], raw: object) -> list[int | str]:
 
 
 def _unknown_field(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=1)
-    meant = f"; {near[0]} is meant?" if near else ""
+    word = _OTHERS_WORDS.get(name, "")
+    near = [word] if word.partition(".")[0] in known else get_close_matches(name, known, n=1)
+    meant = f" ({near[0]} is meant?)" if near else ""
     return f"is an unknown field{meant}; allowed: {', '.join(known)}"
 
 
@@ -151,8 +164,8 @@ def _allowed(detail: ErrorDetails, fields: Sequence[str]) -> str:
         "int_from_float": "a whole number",
         "finite_number": "a whole number",
         "bool_type": "true or false",
-        "string_type": "a text",
-        "tuple_type": "a list",
+        "string_type": "a text" + ("; put it in quotes" if isinstance(detail["input"], bool | int | float) else ""),
+        "tuple_type": "a list, each entry after a dash",
         "dict_type": "a mapping",
         "model_type": f"a mapping with {', '.join(fields)}",
         "model_attributes_type": f"a mapping with {', '.join(fields)}",

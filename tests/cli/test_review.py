@@ -105,7 +105,7 @@ def test_what_others_merged_meanwhile_is_no_change_of_this_branch(repository: Re
     repository.git("checkout", "--quiet", "change")
     code, shown, _ = review("--stack", "prod", "--base", "main")
     assert code == 0
-    assert "Nothing that is backed up, kept or recovered." in shown
+    assert "Nothing of what is backed up and kept." in shown
 
 
 def test_stack_that_is_absent_in_the_base_is_new(repository: Repository, review: Command) -> None:
@@ -160,7 +160,7 @@ def test_broken_stack_file_is_told_in_the_page(repository: Repository, review: C
     code, shown, error = review("--stack", "prod")
     assert (code, error) == (2, "")
     assert "- `validators[0].backup.cron`: `0 0 * * 7` is no cron expression that Kubernetes accepts" in shown
-    assert "- `enviroment`: is an unknown field; environment is meant?" in shown
+    assert "- `enviroment`: is an unknown field (environment is meant?);" in shown
 
 
 def test_encrypted_values_are_tolerated_and_never_shown(repository: Repository, review: Command) -> None:

@@ -52,7 +52,7 @@ def _traces(api: Client) -> Traces:
 @pytest.mark.parametrize(
     ("backup", "error"),
     [
-        ({"cronn": "0 * * * *"}, "validators[0].backup.cronn: is an unknown field; cron is meant?"),
+        ({"cronn": "0 * * * *"}, "validators[0].backup.cronn: is an unknown field (cron is meant?);"),
         ({"cron": "61 * * * *"}, "validators[0].backup.cron: '61 * * * *' is no cron expression that Kubernetes"),
         ({"retention": 0}, "validators[0].backup.retention: "),
         (

@@ -9,6 +9,7 @@ from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.policy.finding import Found, Severity, Stack, rule
 
 _LEGACY_NAME = re.compile(r"participant[-_]([0-9]+)")
+_OF_EVERY_SERVER = ("postgres", "template0", "template1")
 _IMPLAUSIBLE = Quantity.parse("64Mi")
 
 
@@ -33,7 +34,17 @@ def databases_in_order(stack: Stack) -> Iterator[Found]:
                 f"validatorApp and participant name the same database {databases.participant.name!r}",
                 "name both databases as the validator's charts do (persistence.databaseName)",
             )
-        elif _is_participants(databases.validator_app) or _is_apps(databases.participant):
+        for role, name in ((DatabaseRole.VALIDATOR_APP, "validatorApp"), (DatabaseRole.PARTICIPANT, "participant")):
+            database, server = databases.of(role), databases.server_of(role)
+            if database.name in (server.maintenance_database, *_OF_EVERY_SERVER):
+                yield Found(
+                    Severity.ERROR,
+                    f"{place}.{name}.name",
+                    validator.name,
+                    f"{database.name!r} is a database of the server's own, and holds nothing of a validator",
+                    "name the database as the validator's charts do (persistence.databaseName)",
+                )
+        if _is_participants(databases.validator_app) or _is_apps(databases.participant):
             yield Found(
                 Severity.ERROR,
                 place,
@@ -94,21 +105,26 @@ def plausible_storage(stack: Stack) -> Iterator[Found]:
     "DR006",
     "A recovery knows what to stop",
     severity="error",
-    why="Databases are swapped while nobody uses them. Without workloads nothing is stopped, and the validator goes on "
-    "writing into the databases that are set aside.",
+    why="Databases are swapped while nobody uses them. A workload that is not named goes on writing into the databases "
+    "that are set aside. The database server is none of them: what stops it, stops the recovery.",
     source="Splice documentation, Validator Backups",
 )
 def workloads_named(stack: Stack) -> Iterator[Found]:
-    """Report a validator without workloads."""
+    """Report workloads that are none, lack the one an import changes, or have the database server among them."""
     for path, validator in stack.validators():
-        if not validator.workloads:
-            yield Found(
-                Severity.ERROR,
-                f"{path}.workloads",
-                validator.name,
-                "no workload is named, so that a recovery would stop none",
-                "name every Deployment and StatefulSet that uses the databases, or leave workloads out",
-            )
+        workloads, target = validator.workloads, validator.target
+        servers = {validator.databases.server_of(role).host.split(".")[0] for role in DatabaseRole}
+        if not workloads:
+            reason = "no workload is named, so that a recovery would stop none"
+            remedy = "name every Deployment and StatefulSet that uses the databases, or leave workloads out"
+        elif target.kind == "splice-helm" and target.validator_workload not in workloads:
+            reason = f"{target.validator_workload}, which is target.validatorWorkload, is not among them"
+            remedy = "name it among them, or write target.validatorWorkload as it is called there"
+        elif serving := [workload for workload in workloads if workload.name in servers]:
+            reason, remedy = f"{serving[0]} is the database server, which a recovery needs", "leave it out"
+        else:
+            continue
+        yield Found(Severity.ERROR, f"{path}.workloads", validator.name, reason, remedy)
 
 
 def _address(validator: ValidatorSpec, role: DatabaseRole) -> tuple[str, int, str]:
