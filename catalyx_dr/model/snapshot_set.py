@@ -72,6 +72,7 @@ class DatabaseState(Spec):
     server_version: str
     database_bytes: int = Field(ge=0)
     ledger_offset: int | None
+    filled_tables: tuple[str, ...] = Field(description="Tables of 1000 rows or more, before the snapshot and after it")
 
 
 class SnapshotManifest(Spec):

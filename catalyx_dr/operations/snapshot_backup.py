@@ -82,13 +82,15 @@ class _Run:
         taken = []
         participant_id = None
         for step, percent in zip(steps, (10, 45), strict=False):
-            # What is read before is the least that a snapshot holds; of the app alone the most counts.
-            if step.roles != (DatabaseRole.VALIDATOR_APP,):
-                states |= {role: self._state(role) for role in step.roles}
-                participant_id = self._participant_id()
+            before = [self._state(role) for role in step.roles]
+            participant_id = self._participant_id()
             taken.append(self._take(step, percent))
-            if step.roles == (DatabaseRole.VALIDATOR_APP,):
-                states |= {role: self._state(role) for role in step.roles}
+            after = [self._state(role) for role in step.roles]
+            # What is read before is the least that a snapshot holds; of the app alone the most counts.
+            counted = after if step.roles == (DatabaseRole.VALIDATOR_APP,) else before
+            for state, first, last in zip(counted, before, after, strict=True):
+                filled = tuple(table for table in first.filled_tables if table in last.filled_tables)
+                states[state.role] = state.model_copy(update={"filled_tables": filled})
         return SnapshotManifest(
             set_id=self.set_id,
             validator=self.spec.name,
@@ -133,6 +135,7 @@ class _Run:
                 server_version=str(ServerVersion(connection.info.server_version)),
                 database_bytes=postgres.database_bytes(connection),
                 ledger_offset=canton_database.ledger_offset(connection, role, database.schema_name),
+                filled_tables=canton_database.filled_tables(connection),
             )
 
     def _participant_id(self) -> str | None:

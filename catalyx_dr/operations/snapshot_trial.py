@@ -72,7 +72,7 @@ class SnapshotTrial:
     def _prove(self, manifest: SnapshotManifest, at: dict[DatabaseRole, DatabaseServer]) -> int:
         """Check what the set promises; every row is read, so that a page that cannot be is found now."""
         offsets: dict[DatabaseRole, int | None] = {}
-        participant_id, rows = None, 0
+        participant_id, rows, lacking = None, 0, list[str]()
         for role in DatabaseRole:
             database = self.spec.databases.of(role)
             with PostgresServer.reach(at[role], self.surroundings.secrets).connect(database.name) as connection:
@@ -80,7 +80,9 @@ class SnapshotTrial:
                 offsets[role] = canton_database.ledger_offset(connection, role, database.schema_name)
                 if role is DatabaseRole.PARTICIPANT:
                     participant_id = canton_database.participant_id(connection, database.schema_name)
-                rows += sum(canton_database.row_counts(connection).values())
+                counts = canton_database.row_counts(connection)
+                rows += sum(counts.values())
+                lacking += [table for table in manifest.state(role).filled_tables if not counts.get(table)]
         ingested, end = (offsets[role] for role in DatabaseRole)
-        check_restored(manifest, RestoredState(participant_id, ingested, end))
+        check_restored(manifest, RestoredState(participant_id, ingested, end, tuple(lacking)))
         return rows

@@ -11,6 +11,8 @@ from catalyx_dr.model.errors import UnprovenError
 from catalyx_dr.model.snapshot_set import SnapshotManifest, part_of
 from catalyx_dr.rules.capture_order import check_offsets
 
+_SHOWN = 3
+
 
 @dataclass(frozen=True)
 class SnapshotStep:
@@ -61,15 +63,16 @@ def check_snapshot_order(manifest: SnapshotManifest) -> None:
 
 @dataclass(frozen=True)
 class RestoredState:
-    """What a server on restored claims holds."""
+    """What a server on restored claims holds; `lacking`: tables without a row, or not there, that were filled."""
 
     participant_id: str | None
     ingested: int | None
     ledger_end: int | None
+    lacking: tuple[str, ...] = ()
 
 
 def check_restored(manifest: SnapshotManifest, found: RestoredState) -> None:
-    """Raise UnprovenError unless restored snapshots hold what the set promises: participant, order, ledger."""
+    """Raise UnprovenError unless restored snapshots hold what the set promises: participant, order, ledger, rows."""
     if found.participant_id != manifest.participant_id:
         raise UnprovenError(
             f"the restored database is of participant {found.participant_id}, the set is of {manifest.participant_id}"
@@ -79,4 +82,10 @@ def check_restored(manifest: SnapshotManifest, found: RestoredState) -> None:
     if least is not None and (found.ledger_end is None or found.ledger_end < least):
         raise UnprovenError(
             f"the restored ledger ends at {found.ledger_end}, and {least} was there before the snapshot was taken"
+        )
+    if found.lacking:
+        more = f" and {len(found.lacking) - _SHOWN} more" if len(found.lacking) > _SHOWN else ""
+        raise UnprovenError(
+            f"no row was restored of {', '.join(found.lacking[:_SHOWN])}{more}, each of which had 1000 or more before "
+            "the snapshot was taken and after it"
         )

@@ -232,7 +232,9 @@ def snapshots_of(started: datetime, ready: bool = True, **changes: Any) -> Found
         source=SourceClaim(storage_class="csi", access_modes=("ReadWriteOnce",), size=Quantity.parse("2Gi")),
     )
     states = tuple(
-        DatabaseState(role=role, database=role, server_version="17.6", database_bytes=1, ledger_offset=200)
+        DatabaseState(
+            role=role, database=role, server_version="17.6", database_bytes=1, ledger_offset=200, filled_tables=()
+        )
         for role in DatabaseRole
     )
     fields: dict[str, Any] = {

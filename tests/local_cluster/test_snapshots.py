@@ -85,6 +85,7 @@ def test_one_server_is_one_snapshot(one_server: Servers) -> None:
     assert str(taken.claim_size) == "400Mi"
     assert taken.source.access_modes == ("ReadWriteOnce",)
     assert manifest.participant_id == PARTICIPANT_ID
+    assert [state.filled_tables for state in manifest.databases] == [(), ("participant.lapi_events",)]
     assert record.details["ledgerOffsets"] == {"validator-app": 200, "participant": 200}
 
 
@@ -169,6 +170,27 @@ def test_a_verification_finds_what_is_gone(two_servers: Servers) -> None:
     records = {one.identifier: one for one in two_servers.surroundings.records.list("acme", RecordKind.BACKUP_SET)}
     assert records[sound.identifier].is_sound_in("snapshot")
     assert not records[lost.identifier].is_sound_in("snapshot")
+
+
+def test_a_snapshot_that_is_not_ready_is_told_and_not_marked(two_servers: Servers) -> None:
+    forget(two_servers)
+    taken = snapshot(two_servers.spec(), two_servers.surroundings, two_servers.store)
+    spec = two_servers.spec().model_copy(update={"verification": Verification(cron="0 3 * * 0")})
+    name = f"acme-{taken.identifier}-validator-app"
+    two_servers.kubectl("delete", "volumesnapshot", name)
+    two_servers.store.create(name, taken.identifier, "pg-data-app-pg-0", "missing")
+
+    def told() -> bool:
+        return bool(two_servers.store.find(name).error)
+
+    wait_until(told, "the controller's words", 60, "")
+    with pytest.raises(UnprovenError, match=f"VolumeSnapshot {name} is not ready: .*missing"):
+        verify(spec, two_servers.surroundings, two_servers.cluster)
+    record = two_servers.surroundings.records.find(RecordKind.BACKUP_SET, "acme", taken.identifier)
+    assert record is not None
+    assert record.is_sound_in("snapshot")
+    # It may become ready, but nobody would choose it now.
+    assert published(two_servers.store.found()) == []
 
 
 def restored(servers: Servers, request: str, selector: str = "latest") -> Record:
@@ -438,6 +460,16 @@ def test_a_set_that_holds_less_than_it_promises_is_not_restored_and_nothing_stay
         restored(one_server, "promises", taken.identifier)
     assert claims(one_server) == before
     assert pods(one_server) == ""
+
+
+def test_a_table_that_came_back_empty_is_no_recovery(one_server: Servers) -> None:
+    forget(one_server)
+    taken = snapshot(one_server.spec(), one_server.surroundings, one_server.store)
+    (manifest,) = published(one_server.store.found())
+    more = [state.model_copy(update={"filled_tables": (f"{state.role}.lost",)}) for state in manifest.databases]
+    republish(one_server, manifest.model_copy(update={"databases": tuple(more)}))
+    with pytest.raises(UnprovenError, match=r"no row was restored of validator-app\.lost, participant\.lost"):
+        restored(one_server, "empty", taken.identifier)
 
 
 def test_a_set_of_another_validator_is_refused(one_server: Servers) -> None:

@@ -50,7 +50,9 @@ def manifest(
     ready: datetime, participant_asked: datetime, ingested: int | None, ledger_end: int | None
 ) -> SnapshotManifest:
     app, participant = (
-        DatabaseState(role=role, database=role, server_version="17.6", database_bytes=1, ledger_offset=offset)
+        DatabaseState(
+            role=role, database=role, server_version="17.6", database_bytes=1, ledger_offset=offset, filled_tables=()
+        )
         for role, offset in ((APP, ingested), (PARTICIPANT, ledger_end))
     )
     return SnapshotManifest(
@@ -115,6 +117,7 @@ def test_what_was_restored_may_be_later_than_what_was_read_before() -> None:
         (RestoredState(None, 211, 210), "ingested offset 211"),
         (RestoredState(None, 190, 199), "ledger ends at 199, and 200 was there before"),
         (RestoredState(None, None, None), "ledger ends at None"),
+        (RestoredState(None, 200, 200, ("a", "b", "c", "d")), "no row was restored of a, b, c and 1 more"),
     ],
 )
 def test_what_breaks_the_promise_of_a_set_is_no_recovery(found: RestoredState, said: str) -> None:
