@@ -12,6 +12,7 @@ import pytest
 from catalyx_dr.adapters import access, workloads
 from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.bucket_store import BucketStore
+from catalyx_dr.adapters.encryption import AgeIdentities
 from catalyx_dr.adapters.records import newest_first
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.model.backup import BackupVolume, DatabaseBackup
@@ -22,6 +23,7 @@ from catalyx_dr.model.record import Record, RecordKind
 from catalyx_dr.model.retention import Retention
 from catalyx_dr.model.target import SpliceHelmTarget, Workload
 from catalyx_dr.model.validator_spec import Encryption, ValidatorSpec
+from catalyx_dr.operations.restore_source import BucketSource, check_set
 from catalyx_dr.operations.surroundings import Surroundings
 from tests.fixtures_bucket import ACCESS_KEY, SECRET_KEY, STORE_SECRET
 from tests.fixtures_postgres import PASSWORD, USER, ThrowawayServer
@@ -122,6 +124,15 @@ class Protected:
         return BucketSets(
             BucketStore.reach(self.spec.backup.bucket, self.surroundings.secrets), self.spec.object_prefix
         )
+
+    def whole_in_bucket(self) -> list[str]:
+        """Ids of the sets in the bucket, oldest first: each is fetched, opened, and is what its manifest says."""
+        sets = self.bucket_sets
+        source = BucketSource(sets, AgeIdentities.read(self.identity_file), self.surroundings.scratch)
+        for manifest in sets.published():
+            check_set(manifest, source.fetch(manifest), 1)
+            source.release(manifest)
+        return sorted(manifest.set_id for manifest in sets.published())
 
     @property
     def set_ids(self) -> list[str]:

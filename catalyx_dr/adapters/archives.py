@@ -1,33 +1,34 @@
-"""Archives that leave the cluster: the tar of a dump, or a dump that is one archive itself, encrypted with age.
+"""Archives that leave the cluster: the tar of a dump, or a dump that is one archive itself.
 
-They are streamed both ways without being stored.
+They are cut into segments, each encrypted with age on its own, and streamed both ways without being stored.
 """
 
-import hashlib
 import io
 import os
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from threading import Thread
 from typing import IO
 
 from catalyx_dr.adapters.dump_files import ARCHIVE_SUFFIX
-from catalyx_dr.adapters.encryption import AgeIdentities
+from catalyx_dr.adapters.encryption import AgeIdentities, Readable
+from catalyx_dr.adapters.measure import Measure
 from catalyx_dr.model.backup_set import StoredFile
 from catalyx_dr.model.errors import UnprovenError, UnreachableError
 
-ENCRYPTED_SUFFIX = ".age"
+# Of the archive, before it is encrypted: what is sent once more after a kill, and less than a store takes in parts.
+SEGMENT_BYTES = 4 * 1024**3
 _BUFFER_BYTES = 1024 * 1024
 
 
 class MeasuredReader(io.RawIOBase):
-    """Counts and hashes what is read through it, and keeps the error that it met."""
+    """Measures what is read through it, and keeps the error that it met."""
 
     def __init__(self, source: IO[bytes]) -> None:
         self._source = source
-        self._hash = hashlib.sha256()
-        self.bytes = 0
+        self.measure = Measure()
         self.error: Exception | None = None
 
     def readable(self) -> bool:
@@ -41,13 +42,8 @@ class MeasuredReader(io.RawIOBase):
         except Exception as error:
             self.error = error
             raise
-        self._hash.update(data)
-        self.bytes += len(data)
+        self.measure.add(data)
         return data
-
-    def as_stored(self, path: str) -> StoredFile:
-        """Description of what was read."""
-        return StoredFile(path=path, bytes=self.bytes, sha256=self._hash.hexdigest())
 
 
 class _Stage:
@@ -121,35 +117,81 @@ def _content(folder: int, file: StoredFile) -> Iterator[bytes]:
         raise UnprovenError(f"{file.path} became shorter while it was packed; run again")
 
 
+def segment_name(archive: str, number: int) -> str:
+    """Name of one encrypted segment of an archive; they are counted from 1."""
+    return f"{archive}.{number:04}.age"
+
+
+class _Segment:
+    def __init__(self, beginning: bytes, source: Readable) -> None:
+        self._beginning, self._source = io.BytesIO(beginning), source
+        self._left = SEGMENT_BYTES - len(beginning)
+
+    def read(self, size: int = -1, /) -> bytes:
+        if data := self._beginning.read(size):
+            return data
+        wanted = min(size, self._left) if size >= 0 else self._left
+        data = self._source.read(wanted) if wanted else b""
+        self._left -= len(data)
+        return data
+
+
+def segments(archive: Readable) -> Iterator[Readable]:
+    """The archive in segments of SEGMENT_BYTES, each to be read to its end before the next is asked for."""
+    while beginning := archive.read(min(_BUFFER_BYTES, SEGMENT_BYTES)):
+        yield _Segment(beginning, archive)
+
+
 def unpack(
-    source: IO[bytes], archive: StoredFile, identities: AgeIdentities, root: Path, files: Iterable[StoredFile]
+    stored: Sequence[StoredFile],
+    opened: Callable[[StoredFile], IO[bytes]],
+    identities: AgeIdentities,
+    root: Path,
+    files: Iterable[StoredFile],
 ) -> None:
     """Decrypt an archive into `root`: exactly the files that the manifest names, and no other.
 
-    Raises RefusedError for a wrong identity, UnprovenError for an archive that is damaged or not the manifest's.
+    `stored`: its segments in their order; `opened`: the object of each, which is closed after it was read. Raises
+    RefusedError for a wrong identity, UnprovenError for a segment that is damaged or not the manifest's.
     """
-    wanted = {file.path for file in files}
-    measured = MeasuredReader(source)
-    decrypted = _Stage(lambda target: identities.decrypt(measured, target, archive.path))  # type: ignore[arg-type]
+    archive = stored[0].path.rsplit(".", 2)[0]
+    decrypted = _Stage(lambda target: _decrypt(stored, opened, identities, target))
+    fault: Exception | None = None
     try:
         try:
-            if archive.path.endswith(f"{ARCHIVE_SUFFIX}{ENCRYPTED_SUFFIX}"):
-                _write(decrypted.output, root / archive.path.removesuffix(ENCRYPTED_SUFFIX))
+            if archive.endswith(ARCHIVE_SUFFIX):
+                _write(decrypted.output, root / archive)
             else:
-                _read_tar(decrypted.output, root, wanted, archive.path)
-        finally:
-            while decrypted.output.read(_BUFFER_BYTES):
-                pass
-            # A cut or damaged archive also ends the tar early; decryption knows the cause, and its error goes first.
-            decrypted.finish()
-    except (tarfile.TarError, EOFError, UnprovenError) as error:
-        if measured.error is not None:
-            raise UnreachableError(f"{archive.path} could not be read to its end: {measured.error}") from None
-        raise UnprovenError(f"{archive.path} is damaged or no archive of a dump: {error}") from None
+                _read_tar(decrypted.output, root, {file.path for file in files}, archive)
+        except (tarfile.TarError, EOFError, UnprovenError) as error:
+            fault = error
+        while decrypted.output.read(_BUFFER_BYTES):
+            pass
+        # A cut or damaged segment also ends the tar early; decryption knows the cause, and its error goes first.
+        decrypted.finish()
     finally:
         decrypted.close()
-    if measured.as_stored(archive.path) != archive:
-        raise UnprovenError(f"{archive.path} is not what its manifest says: its size or SHA-256 differs")
+    if fault is not None:
+        raise UnprovenError(f"{archive} is damaged or no archive of a dump: {fault}")
+
+
+def _decrypt(
+    stored: Sequence[StoredFile],
+    opened: Callable[[StoredFile], IO[bytes]],
+    identities: AgeIdentities,
+    target: IO[bytes],
+) -> None:
+    for segment in stored:
+        with closing(opened(segment)) as body:
+            measured = MeasuredReader(body)
+            try:
+                identities.decrypt(measured, target, segment.path)  # type: ignore[arg-type]
+            except UnprovenError:
+                if measured.error is None:
+                    raise
+                raise UnreachableError(f"{segment.path} could not be read to its end: {measured.error}") from None
+        if difference := measured.measure.differs_from(segment):
+            raise UnprovenError(f"{segment.path} is not what its manifest says: it {difference}")
 
 
 def _read_tar(source: IO[bytes], root: Path, wanted: set[str], name: str) -> None:

@@ -1,5 +1,6 @@
-"""Backup sets in a bucket: two encrypted archives and, written last, the manifest that makes them a set."""
+"""Backup sets in a bucket: segments of two archives and, written last, the manifest that makes them a set."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,16 +29,8 @@ class BucketSets:
         """Key of one object of a set."""
         return f"{self.prefix}sets/{set_id}/{name}"
 
-    def archive_key(self, set_id: str, role: DatabaseRole) -> str:
-        """Key of the encrypted archive of one database that has a dump on the volume too."""
-        return self.key(set_id, archive_name(role))
-
-    def streamed_key(self, set_id: str, role: DatabaseRole) -> str:
-        """Key of the encrypted dump of one database that was streamed here alone."""
-        return self.key(set_id, streamed_name(role))
-
     def published(self) -> list[Manifest]:
-        """Manifests of all sets whose archives are there in full and not marked as damaged, newest first."""
+        """Manifests of all sets whose segments are there in full and not marked as damaged, newest first."""
         manifests = []
         for set_id, names in sorted(self.listed().items(), reverse=True):
             if MANIFEST_NAME not in names:
@@ -46,8 +39,7 @@ class BucketSets:
                 found = self.manifest(set_id)
             except UnprovenError:
                 continue
-            whole = all(c.object is not None and names.get(c.object.path) == c.object.bytes for c in found.databases)
-            if whole and not (DAMAGE_NAME in names and self.is_damaged(set_id)):
+            if _is_whole(found, names) and not (DAMAGE_NAME in names and self.is_damaged(set_id)):
                 manifests.append(found)
         return manifests
 
@@ -90,23 +82,24 @@ class BucketSets:
         self.store.put(self.key(manifest.set_id, MANIFEST_NAME), manifest.written)
 
     def locked_until(self, set_id: str) -> datetime | None:
-        """Moment before which the store will not delete all of a set, or None."""
-        locks = [self.store.locked_until(key) for key in self._keys(set_id)]
+        """Moment before which the store will not delete all of a set, or None: what was written last is free last."""
+        locks = [self.store.locked_until(self.key(set_id, name)) for name in (MANIFEST_NAME, DAMAGE_NAME)]
         return max((lock for lock in locks if lock is not None), default=None)
 
     def remove(self, set_id: str) -> bool:
         """Remove a set, its manifest first; False when a lock of which the store did not tell forbids it."""
-        return all(self.store.delete(key) for key in self._keys(set_id))
+        return self.store.delete(self.key(set_id, MANIFEST_NAME)) and self.store.delete_below(self.key(set_id, ""))
 
-    def clean(self, begun_before: datetime) -> list[str]:
+    def clean(self, begun_before: datetime, resumed: Collection[str]) -> list[str]:
         """Remove what runs left that began before that moment and wrote no manifest; returns the ids of their sets.
 
-        What a lock still holds is left for a later run.
+        `resumed`: sets whose export goes on, so that what is complete of them stays. What a lock still holds is left
+        for a later run.
         """
         left = [
             set_id
             for set_id, names in self.listed().items()
-            if MANIFEST_NAME not in names and captured_at(set_id) < begun_before
+            if MANIFEST_NAME not in names and captured_at(set_id) < begun_before and set_id not in resumed
         ]
         for set_id in left:
             self.remove(set_id)
@@ -115,12 +108,13 @@ class BucketSets:
 
     def abandon(self, set_id: str, now: datetime) -> None:
         """Remove what an unfinished export left."""
-        self.store.abort_uploads(self.key(set_id, ""), now + _CLOCK_DIFFERENCE)
+        self.suspend(set_id, now)
         self.remove(set_id)
 
-    def _keys(self, set_id: str) -> list[str]:
-        archives = [name(role) for name in (archive_name, streamed_name) for role in DatabaseRole]
-        return [self.key(set_id, name) for name in (MANIFEST_NAME, *archives, DAMAGE_NAME)]
+    def suspend(self, set_id: str, now: datetime) -> None:
+        """Keep the segments of an unfinished export that goes on later; a manifest whose writing failed goes too."""
+        self.store.abort_uploads(self.key(set_id, ""), now + _CLOCK_DIFFERENCE)
+        self.store.delete(self.key(set_id, MANIFEST_NAME))
 
     def listed(self) -> dict[str, dict[str, int]]:
         """What the store lists: set id -> name -> bytes."""
@@ -143,11 +137,18 @@ def is_condemned(store: BucketStore, key: str) -> bool:
         return True
 
 
+def _is_whole(manifest: Manifest, listed: Mapping[str, int]) -> bool:
+    return all(
+        capture.segments and all(listed.get(segment.path) == segment.bytes for segment in capture.segments)
+        for capture in manifest.databases
+    )
+
+
 def archive_name(role: DatabaseRole) -> str:
-    """Name of the encrypted archive of one database within its set."""
-    return f"{role}.tar.age"
+    """Name of the archive of a dump that is a folder."""
+    return f"{role}.tar"
 
 
 def streamed_name(role: DatabaseRole) -> str:
-    """Name of an encrypted dump that is one archive in pg_dump's custom format."""
-    return f"{role}{ARCHIVE_SUFFIX}.age"
+    """Name of a dump that is one archive itself, in pg_dump's custom format."""
+    return f"{role}{ARCHIVE_SUFFIX}"

@@ -46,10 +46,11 @@ class Effort(Enum):
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object as the bucket lists it."""
+    """An object as the bucket lists it; `etag` is another one when something else is written under the same key."""
 
     key: str
     bytes: int
+    etag: str
 
 
 class BucketStore:
@@ -106,7 +107,8 @@ class BucketStore:
         """Objects whose keys begin with `prefix`, in order of their keys."""
         with self.explained(f"list {prefix}"):
             pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.at.name, Prefix=prefix)
-            return [StoredObject(item["Key"], item["Size"]) for page in pages for item in page.get("Contents", [])]
+            found = [item for page in pages for item in page.get("Contents", [])]
+        return [StoredObject(item["Key"], item["Size"], item["ETag"]) for item in found]
 
     def put(self, key: str, content: bytes) -> None:
         """Store a small object; the client sends a checksum that the store verifies. Waits for a store that is away."""
@@ -134,25 +136,29 @@ class BucketStore:
             return self.client.get_object(Bucket=self.at.name, Key=key)["Body"]
 
     @contextmanager
-    def writing(self, key: str, pace: Pace) -> Iterator[MultipartUpload]:
-        """Stream into `key` in parts with checksums; the object exists after the block, or not at all."""
-        upload = MultipartUpload(self, key, pace)
+    def writing(self, key: str, pace: Pace, given_up: Event) -> Iterator[MultipartUpload]:
+        """Stream into `key` in parts with checksums; the object exists after the block, or not at all.
+
+        `given_up`: set by whoever wants no more of it; then, and when the run is ended, the store is not asked to drop
+        what was sent, for which there may be no time: the next run does that.
+        """
+        upload = MultipartUpload(self, key, pace, given_up)
         try:
             yield upload
             upload.complete()
-        except EndedError:
-            # There is no time for a store that may not answer: the next run drops what is unfinished.
+        except BaseException as error:
+            hurried = given_up.is_set() or isinstance(error, EndedError)
             upload.give_up()
-            raise
-        except BaseException:
-            with suppress(CatalyxDrError):
-                upload.abort()
+            if not hurried:
+                with suppress(CatalyxDrError):
+                    upload.abort()
             raise
 
-    def size(self, key: str) -> int:
-        """Size of an object in bytes."""
+    def look_at(self, key: str) -> StoredObject:
+        """What the store has under a key; raises MissingError."""
         with self.explained(f"read {key}"):
-            return self.client.head_object(Bucket=self.at.name, Key=key)["ContentLength"]
+            found = self.client.head_object(Bucket=self.at.name, Key=key)
+        return StoredObject(key, found["ContentLength"], found["ETag"])
 
     def locked_until(self, key: str) -> datetime | None:
         """Moment before which the store says that it will not delete the object, or None."""
@@ -165,13 +171,18 @@ class BucketStore:
 
     def delete(self, key: str) -> bool:
         """Delete an object with all its versions; False when a lock forbids it (some stores tell only then)."""
+        return self._delete(key, lambda found: found == key)
+
+    def delete_below(self, folder: str) -> bool:
+        """The same of every object whose key begins with `folder`."""
+        return self._delete(folder, lambda _: True)
+
+    def _delete(self, prefix: str, wanted: Callable[[str], bool]) -> bool:
         try:
-            with self.explained(f"delete {key}", passing=_LOCKED):
-                for version in self._versions(key):
-                    if version is None:
-                        self.client.delete_object(Bucket=self.at.name, Key=key)
-                    else:
-                        self.client.delete_object(Bucket=self.at.name, Key=key, VersionId=version)
+            with self.explained(f"delete {prefix}", passing=_LOCKED):
+                for version in self._versions(prefix):
+                    if wanted(version["Key"]):
+                        self.client.delete_object(Bucket=self.at.name, **version)
         except ClientError:
             return False
         return True
@@ -184,16 +195,16 @@ class BucketStore:
                 if item["Key"].startswith(prefix) and item["Initiated"] < begun_before:
                     self.client.abort_multipart_upload(Bucket=self.at.name, Key=item["Key"], UploadId=item["UploadId"])
 
-    def _versions(self, key: str) -> list[str | None]:
-        """Versions and delete markers, newest first; None alone where versions cannot be listed."""
+    def _versions(self, prefix: str) -> list[Any]:
+        """Versions and delete markers, newest first; what is listed at all where versions cannot be."""
         try:
-            pages = self.client.get_paginator("list_object_versions").paginate(Bucket=self.at.name, Prefix=key)
+            pages = self.client.get_paginator("list_object_versions").paginate(Bucket=self.at.name, Prefix=prefix)
             found = [item for page in pages for item in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]]
         except ClientError as error:
             if _code(error) not in _UNSUPPORTED:
                 raise
-            return [None]
-        return [item["VersionId"] for item in found if item["Key"] == key]
+            return [{"Key": item.key} for item in self.objects(prefix)]
+        return [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]
 
     def object_arguments(self) -> dict[str, Any]:
         """What every object is stored with."""

@@ -28,9 +28,10 @@ class DumpProof:
         self._one_at_a_time = threads == 1
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"proof of {name}")
         self._lock = Lock()
-        self._begun: dict[Path, Future[StoredFile]] = {}
+        self._begun: dict[Path, Future[None]] = {}
         self._finished: dict[Path, Event] = {}
         self._rows: dict[str, int | None] = {}
+        self._files: list[StoredFile] = []
         self._proven: SimpleQueue[StoredFile | None] = SimpleQueue()
         self._closed = False
 
@@ -67,13 +68,14 @@ class DumpProof:
     def result(
         self, client: PostgresClient, tables: Mapping[int, str], rows: Mapping[str, int]
     ) -> tuple[StoredFile, ...]:
-        """Every file of the dump, once all are proven and hold exactly the rows that the database had.
+        """Every file of the dump in the order of its archive, once all hold exactly the rows that the database had.
 
         `tables`: OID to label; `rows`: label to count. Raises UnprovenError.
         """
         self.all_finished()
         try:
-            files = sorted((future.result() for future in self._begun.values()), key=lambda file: file.path)
+            for proving in self._begun.values():
+                proving.result()
             faults = self._row_faults(client.tables_in(self._root / self._name), tables, rows)
         except CatalyxDrError as error:
             raise UnprovenError(f"the {self._name} dump cannot be read back, so it is not published: {error}") from None
@@ -84,7 +86,7 @@ class DumpProof:
                 f"{'; '.join(faults[:_SHOWN])}{more}"
             )
         self._proven.put(None)
-        return tuple(files)
+        return tuple(self._files)
 
     def proven_files(self) -> Iterator[StoredFile]:
         """Files as they become proven, to their last; raises UnprovenError when the proof is given up."""
@@ -101,14 +103,15 @@ class DumpProof:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._proven.put(None)
 
-    def _prove(self, path: Path, finished: Event) -> StoredFile:
+    def _prove(self, path: Path, finished: Event) -> None:
         with GrowingFile(path, finished) as content:
             self._rows[path.name.split(".")[0]] = rows_in(path.name, content)
             # Here, and not when the set is published, so that the disk writes while other files are still dumped.
             os.fsync(content.fileno())
-        file = content.as_stored(path.relative_to(self._root).as_posix())
-        self._proven.put(file)
-        return file
+        file = content.measure.as_stored(path.relative_to(self._root).as_posix())
+        with self._lock:  # One order in both: an archive is made again in the order of its manifest.
+            self._files.append(file)
+            self._proven.put(file)
 
     def _row_faults(self, contents: Mapping[int, int], tables: Mapping[int, str], rows: Mapping[str, int]) -> list[str]:
         dumped = {oid: self._rows.get(str(number)) for number, oid in contents.items()}

@@ -1,12 +1,11 @@
 """A file that another process still writes, read and hashed as it grows."""
 
-import hashlib
 import io
 from pathlib import Path
 from threading import Event
 from typing import Any
 
-from catalyx_dr.model.backup_set import StoredFile
+from catalyx_dr.adapters.measure import Measure
 
 _LOOK_AGAIN_SECONDS = 0.02
 
@@ -17,8 +16,7 @@ class GrowingFile(io.RawIOBase):
     def __init__(self, path: Path, finished: Event) -> None:
         self._file = path.open("rb", buffering=0)
         self._finished = finished
-        self._hash = hashlib.sha256()
-        self._bytes = 0
+        self.measure = Measure()
 
     def readable(self) -> bool:
         """Streams in one direction."""
@@ -31,16 +29,11 @@ class GrowingFile(io.RawIOBase):
             # Asked before the file is read, so that nothing is missed that was written in between.
             at_end = self._finished.is_set()
             if size := self._file.readinto(view) or 0:
-                self._hash.update(view[:size])
-                self._bytes += size
+                self.measure.add(view[:size])
                 return size
             if at_end:
                 return 0
             self._finished.wait(_LOOK_AGAIN_SECONDS)
-
-    def as_stored(self, path: str) -> StoredFile:
-        """Description of what was read."""
-        return StoredFile(path=path, bytes=self._bytes, sha256=self._hash.hexdigest())
 
     def fileno(self) -> int:
         """The open file."""

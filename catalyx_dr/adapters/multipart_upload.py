@@ -1,14 +1,13 @@
 """One object of unknown size, written as a stream: parts with checksums, a few on the way at a time, memory bounded."""
 
-import hashlib
 import io
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from tempfile import SpooledTemporaryFile
 from threading import Event
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
+from catalyx_dr.adapters.measure import Measure
 from catalyx_dr.adapters.outage import Outages
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.model.bucket import BackupBucket
@@ -18,12 +17,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
-_MIB = 1024 * 1024
-# S3 takes 10,000 parts an object. They grow, so that small objects need little memory and large ones find room:
-# 5 MiB up to 10 GiB, 8 up to 25 GiB, 16 up to 72 GiB, 64 up to 260 GiB, 256 up to 510 GiB.
-_LARGER_AFTER = ((2000, 5 * _MIB), (4000, 8 * _MIB), (7000, 16 * _MIB), (9000, 64 * _MIB), (10_000, 256 * _MIB))
-# Larger parts wait on disk: memory stays the same for an archive of any size.
-_IN_MEMORY_BYTES = 8 * _MIB
+# The least that S3 takes. It takes 10,000 of them, which is far more than a segment of an archive has.
+_PART_BYTES = 5 * 1024 * 1024
 _CHECKSUM: Literal["CRC32"] = "CRC32"
 _ON_THE_WAY = 2
 _Answer = TypeVar("_Answer")
@@ -44,9 +39,12 @@ class UploadStore(Protocol):
 
 
 class MultipartUpload(io.RawIOBase):
-    """Writable stream into one object, which exists once `complete` has returned."""
+    """Writable stream into one object, which exists once `complete` has returned.
 
-    def __init__(self, store: UploadStore, key: str, pace: Pace) -> None:
+    No more is written once `given_up` is set, and a store that is away is not waited for.
+    """
+
+    def __init__(self, store: UploadStore, key: str, pace: Pace, given_up: Event) -> None:
         self._store = store
         self._at: dict[str, Any] = {"Bucket": store.at.name, "Key": key}
         self._key = key
@@ -55,10 +53,9 @@ class MultipartUpload(io.RawIOBase):
         self._on_the_way: list[Future[CompletedPartTypeDef]] = []
         self._parts: list[CompletedPartTypeDef] = []
         self._number = 0
-        self._part: SpooledTemporaryFile[bytes] | None = None
-        self._hash = hashlib.sha256()
-        self._given_up = Event()
-        self.bytes = 0
+        self._part = bytearray()
+        self._given_up = given_up
+        self.measure = Measure()
         answer = self._ask(
             lambda: store.client.create_multipart_upload(
                 **self._at, ChecksumAlgorithm=_CHECKSUM, **store.object_arguments()
@@ -66,33 +63,26 @@ class MultipartUpload(io.RawIOBase):
         )
         self._upload: dict[str, Any] = {**self._at, "UploadId": answer["UploadId"]}
 
-    @property
-    def sha256(self) -> str:
-        """Hash of what was written, in hexadecimal digits."""
-        return self._hash.hexdigest()
-
     def write(self, data: Any, /) -> int:
         """Take bytes; waits while enough is on the way. Raises what an earlier part met."""
         if self._given_up.is_set():
             raise CatalyxDrError(f"the upload of {self._key} was given up")
         block = memoryview(data)
-        self._hash.update(block)
-        self.bytes += len(block)
+        self.measure.add(block)
         self._pace.spend(len(block))
-        left, size = block, self._part_bytes()
+        left = block
         while left:
-            self._part = part = self._part or SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115
-            taken, left = left[: size - part.tell()], left[size - part.tell() :]
-            part.write(taken)
-            if part.tell() == size:
-                self._send(part)
-                size = self._part_bytes()
+            room = _PART_BYTES - len(self._part)
+            self._part += left[:room]
+            left = left[room:]
+            if len(self._part) == _PART_BYTES:
+                self._send()
         return len(block)
 
     def complete(self) -> None:
         """Send what is left and make the object of all parts."""
         if self._part:
-            self._send(self._part)
+            self._send()
         self._settle(0)
         self._pool.shutdown()
         self._ask(
@@ -103,40 +93,24 @@ class MultipartUpload(io.RawIOBase):
         """Let no more be written; parts that are on the way are not waited for."""
         self._given_up.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
-        if self._part:
-            self._part.close()
 
     def abort(self) -> None:
         """Drop what was sent. Raises UnreachableError when the store does not answer."""
-        self.give_up()
         with self._store.explained(f"drop the upload of {self._key}"):
             self._store.client.abort_multipart_upload(**self._upload)
 
-    def _part_bytes(self) -> int:
-        return next((size for last, size in _LARGER_AFTER if self._number < last), 0) or self._too_large()
-
-    def _too_large(self) -> int:
-        raise CatalyxDrError(f"{self._key} has more than the {self._number} parts that a store takes; use snapshots")
-
-    def _send(self, part: SpooledTemporaryFile[bytes]) -> None:
+    def _send(self) -> None:
         self._settle(_ON_THE_WAY - 1)
-        self._part = None
+        part, self._part = bytes(self._part), bytearray()
         self._number += 1
-        sending = self._pool.submit(self._send_part, self._number, part)
-        sending.add_done_callback(lambda _: part.close())
-        self._on_the_way.append(sending)
+        self._on_the_way.append(self._pool.submit(self._send_part, self._number, part))
 
-    def _send_part(self, number: int, part: SpooledTemporaryFile[bytes]) -> "CompletedPartTypeDef":
-        size = part.tell()
-
-        def upload() -> Any:
-            part.seek(0)
-            body = part if size > _IN_MEMORY_BYTES else part.read()
-            return self._store.client.upload_part(
-                **self._upload, PartNumber=number, Body=body, ChecksumAlgorithm=_CHECKSUM
+    def _send_part(self, number: int, part: bytes) -> "CompletedPartTypeDef":
+        answer = self._ask(
+            lambda: self._store.client.upload_part(
+                **self._upload, PartNumber=number, Body=part, ChecksumAlgorithm=_CHECKSUM
             )
-
-        answer = self._ask(upload)
+        )
         checksums = {
             name: value for name, value in answer.items() if name.startswith("Checksum") and name != "ChecksumType"
         }

@@ -33,8 +33,10 @@ class DatabaseCapture(Spec):
     database_bytes: int = Field(ge=0)
     ledger_offset: int | None
     row_counts: dict[str, int] = Field(description="Rows a table, `schema.table` -> count, in the dump's snapshot")
-    files: tuple[StoredFile, ...] = Field(description="The dump as it lies on the volume")
-    object: StoredFile | None = Field(default=None, description="The encrypted archive of those files in the bucket")
+    files: tuple[StoredFile, ...] = Field(description="The dump as it lies on the volume, in the order of its archive")
+    segments: tuple[StoredFile, ...] = Field(
+        default=(), description="The encrypted segments of the archive of those files, in the bucket"
+    )
 
 
 class Manifest(Spec):

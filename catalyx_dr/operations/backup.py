@@ -26,7 +26,7 @@ from catalyx_dr.operations.backup_pruning import IN_BUCKET, ON_VOLUME, close_unf
 from catalyx_dr.operations.capture import Dumped, Observed, Source, dump, look_at
 from catalyx_dr.operations.export import Export
 from catalyx_dr.operations.kept_databases import drop_outdated
-from catalyx_dr.operations.late_export import send_missing
+from catalyx_dr.operations.late_export import missing_sets, send_missing
 from catalyx_dr.operations.network import upgrade_facts
 from catalyx_dr.operations.one_run import one_run
 from catalyx_dr.operations.progress import Progress, reporting
@@ -84,8 +84,7 @@ class _Run:
         self._lower_priority()
         bucket = open_bucket(self.spec, self.backup, self.surroundings, self.progress.note)
         sources = [look_at(self.spec, role, self.surroundings) for role in DatabaseRole]
-        self._clean(bucket)
-        attention = self._send_missing(bucket)
+        attention = self._catch_up(bucket)
         attention += self._make_room(sources)
         if self.volume is None and bucket is not None:
             manifest = self._into_bucket(bucket, sources)
@@ -103,17 +102,17 @@ class _Run:
         for fault in lower_priority(limits.niceness, limits.io_priority):
             self.progress.note(f"attention: {fault}")
 
-    def _clean(self, bucket: BucketSets | None) -> None:
+    def _catch_up(self, bucket: BucketSets | None) -> list[str]:
+        """Remove what unfinished runs left, but for exports that go on now; returns what could not be sent."""
+        missing = missing_sets(self.backup, self.surroundings, self.volume, bucket) if self.volume and bucket else []
         left = self.volume.clean() if self.volume else []
         if bucket is not None:
-            left += bucket.clean(self.surroundings.now())
+            left += bucket.clean(self.surroundings.now(), {manifest.set_id for manifest in missing})
         for name in left:
             self.progress.note(f"removed {name}, which an unfinished run left")
-
-    def _send_missing(self, bucket: BucketSets | None) -> list[str]:
         if self.volume is None or bucket is None:
             return []
-        return send_missing(self.spec, self.backup, self.surroundings, self.volume, bucket, self.progress)
+        return send_missing(self.spec, self.backup, self.surroundings, self.volume, bucket, self.progress, missing)
 
     def _make_room(self, sources: list[Source]) -> list[str]:
         if self.volume is None:
@@ -159,7 +158,8 @@ class _Run:
     def _finish_export(self, bucket: BucketSets, manifest: Manifest, exports: Mapping[DatabaseRole, Export]) -> None:
         try:
             app, participant = (
-                capture.model_copy(update={"object": exports[capture.role].result()}) for capture in manifest.databases
+                capture.model_copy(update={"segments": exports[capture.role].result()})
+                for capture in manifest.databases
             )
             self._publish(bucket, manifest.model_copy(update={"databases": (app, participant)}))
         except CatalyxDrError as error:
@@ -208,8 +208,10 @@ class _Run:
             raise  # There is no time; the next run cleans up.
         except BaseException:
             if bucket is not None:
+                is_resumed = self.volume is not None and self.volume.folder(self.set_id).exists()
+                leave = bucket.suspend if is_resumed else bucket.abandon
                 with suppress(CatalyxDrError):
-                    bucket.abandon(self.set_id, self.surroundings.now())
+                    leave(self.set_id, self.surroundings.now())
             raise
 
     def _complete(self, manifest: Manifest, faults: list[str]) -> Record:

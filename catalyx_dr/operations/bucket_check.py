@@ -74,7 +74,12 @@ class SetsInBucket:
             names = listed.get(set_id, {})
             if set_id not in recorded and MANIFEST_NAME not in names:
                 if set_id not in self.running:
-                    yield Flaw(Grade.ODD, PLACE, set_id, "an unfinished run left it; the next backup removes it")
+                    yield Flaw(
+                        Grade.ODD,
+                        PLACE,
+                        set_id,
+                        "an unfinished export left it; the next backup goes on with it, or removes it",
+                    )
                 continue
             self.say(f"set {set_id} in the {PLACE}")
             found = list(self._set(set_id, names))
@@ -98,11 +103,10 @@ class SetsInBucket:
             yield Flaw(Grade.ODD, PLACE, set_id, _NO_RECORD)
         reader = _Reader(self.sets.store, self.pace)
         for capture in manifest.databases:
-            if capture.object is None:
+            if not capture.segments:
                 yield Flaw(Grade.DAMAGED, PLACE, set_id, f"its manifest names no object of the {capture.role} database")
-                continue
-            name = capture.object.path
-            yield from reader.flaws(set_id, _Expected(self.sets.key(set_id, name), capture.object, names.get(name)))
+            for one in capture.segments:
+                yield from reader.flaws(set_id, _Expected(self.sets.key(set_id, one.path), one, names.get(one.path)))
 
     def _removed_meanwhile(self, set_id: str, names: Mapping[str, int]) -> bool:
         """Tell whether retention removed the set while it was read: then it is listed no longer."""

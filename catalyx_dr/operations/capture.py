@@ -49,8 +49,8 @@ class Dumped:
     completed: datetime
     observed: Observed
 
-    def capture(self, files: tuple[StoredFile, ...], stored: StoredFile | None = None) -> DatabaseCapture:
-        """Its entry in the manifest, once its files are proven; `stored`: its archive in the bucket."""
+    def capture(self, files: tuple[StoredFile, ...], segments: tuple[StoredFile, ...] = ()) -> DatabaseCapture:
+        """Its entry in the manifest, once its files are proven; `segments`: of its archive in the bucket."""
         return DatabaseCapture(
             role=self.source.role,
             database=self.source.database.name,
@@ -62,7 +62,7 @@ class Dumped:
             ledger_offset=self.observed.ledger_offset,
             row_counts=dict(self.observed.row_counts),
             files=files,
-            object=stored,
+            segments=segments,
         )
 
 

@@ -1,7 +1,7 @@
-"""Sends sets to the bucket that are on the volume alone: an export that failed is made up for by the next run."""
+"""Sends sets to the bucket that are on the volume alone: the next run goes on with an export that was cut off."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from catalyx_dr.adapters.bucket_sets import BucketSets
@@ -22,8 +22,22 @@ from catalyx_dr.operations.restore_source import check_set
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.retention import report
 
-# The new set is what the run is for: no late one is begun when this part of its time is over.
+# The new set is what the run is for: no late one is begun, nor gone on with, when this part of its time is over.
 _SHARE_OF_TIME = 4
+
+
+def missing_sets(
+    backup: DatabaseBackup, surroundings: Surroundings, volume: VolumeStore, bucket: BucketSets
+) -> list[Manifest]:
+    """Sets on the volume that the bucket lacks and its retention would keep, newest first."""
+    there = bucket.set_ids()
+    alone = [manifest for manifest in volume.published() if manifest.set_id not in there]
+    if not alone or backup.bucket is None:
+        return []
+    captures = [*bucket.captures(), *(Capture.named(manifest.set_id) for manifest in alone)]
+    judged = report(captures, backup.bucket.retention, surroundings.now())
+    kept = {verdict.capture.identifier for verdict in judged if verdict.keep}
+    return [manifest for manifest in alone if manifest.set_id in kept]
 
 
 def send_missing(
@@ -33,12 +47,13 @@ def send_missing(
     volume: VolumeStore,
     bucket: BucketSets,
     progress: Progress,
+    missing: Sequence[Manifest],
 ) -> list[str]:
-    """Send what the bucket lacks and its retention would keep, newest first; only to be called under the lock.
+    """Send these sets in their order; only to be called under the lock.
 
     Returns what could not be sent, in words: the new set is taken all the same.
     """
-    return _Sending(spec, backup, surroundings, volume, bucket, progress).go()
+    return _Sending(spec, backup, surroundings, volume, bucket, progress).go(missing)
 
 
 @dataclass(frozen=True)
@@ -50,18 +65,22 @@ class _Sending:
     bucket: BucketSets
     progress: Progress
 
-    def go(self) -> list[str]:
+    def go(self, missing: Sequence[Manifest]) -> list[str]:
         """Send one after the other; a store that is away ends it, since the next set would meet the same."""
         faults = []
         until = self.surroundings.now() + self.backup.deadline / _SHARE_OF_TIME
-        waiting = self._missing()
+        waiting = list(missing)
+
+        def is_over() -> bool:
+            return self.surroundings.now() > until
+
         while waiting:
-            if self.surroundings.now() > until:
+            if is_over():
                 self.progress.note(f"{len(waiting)} more sets are on the volume alone; the next run goes on with them")
                 break
             manifest = waiting.pop(0)
             try:
-                self._send(manifest)
+                self._send(manifest, is_over)
             except EndedError:
                 raise
             except (CatalyxDrError, OSError) as error:
@@ -70,29 +89,12 @@ class _Sending:
                     break
         return faults
 
-    def _missing(self) -> list[Manifest]:
-        there = self.bucket.set_ids()
-        alone = [manifest for manifest in self.volume.published() if manifest.set_id not in there]
-        if not alone or self.backup.bucket is None:
-            return []
-        captures = [*self.bucket.captures(), *(Capture.named(manifest.set_id) for manifest in alone)]
-        judged = report(captures, self.backup.bucket.retention, self.surroundings.now())
-        kept = {verdict.capture.identifier for verdict in judged if verdict.keep}
-        return [manifest for manifest in alone if manifest.set_id in kept]
-
-    def _send(self, manifest: Manifest) -> None:
+    def _send(self, manifest: Manifest, is_over: Callable[[], bool]) -> None:
         self.progress.phase(f"send set {manifest.set_id} to the bucket, which has it not yet", 3)
         folder = self.volume.folder(manifest.set_id)
         with self._judged(manifest):
             check_set(manifest, folder, self.backup.parallel_jobs)
-        try:
-            export(manifest, folder, self.bucket, self.spec.recipients, self.backup.limits.upload_rate)
-        except EndedError:
-            raise
-        except BaseException:
-            with suppress(CatalyxDrError):
-                self.bucket.abandon(manifest.set_id, self.surroundings.now())
-            raise
+        export(manifest, folder, self.bucket, self.spec.recipients, self.backup.limits.upload_rate, is_over)
         self._record(manifest)
         self.progress.note(f"set {manifest.set_id} is in the bucket too")
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol, cast
 
 from catalyx_dr.adapters import dump_files
 from catalyx_dr.adapters.archives import unpack
@@ -101,29 +101,30 @@ class BucketSource:
         return self.sets.manifest(set_id)
 
     def check_opens(self, manifest: Manifest) -> None:
-        """Compare the recipients, and open the header of each archive with the identity."""
+        """Compare the recipients, and open the header of each segment with the identity."""
         self.identities.check_is_recipient(manifest.recipients, f"set {manifest.set_id}")
         for capture in manifest.databases:
-            key = self._key(manifest, capture)
-            self.identities.check_opens(BytesIO(self.sets.store.beginning(key, _HEADER_BYTES)), key)
+            for segment in _segments(capture, manifest):
+                key = self.sets.key(manifest.set_id, segment.path)
+                self.identities.check_opens(BytesIO(self.sets.store.beginning(key, _HEADER_BYTES)), key)
 
     def fetch(self, manifest: Manifest) -> Path:
         """Download, decrypt and unpack both archives; what an earlier attempt left is replaced."""
+
+        def opened(segment: StoredFile) -> IO[bytes]:
+            return cast("IO[bytes]", self.sets.store.open(self.sets.key(manifest.set_id, segment.path)))
+
         store = VolumeStore(self.scratch)
         store.prepare()
         store.abandon(manifest.set_id)
         folder = store.begin(manifest.set_id)
         for capture in manifest.databases:
-            body = self.sets.store.open(self._key(manifest, capture))
-            unpack(body, _archive(capture, manifest), self.identities, folder, capture.files)
+            unpack(_segments(capture, manifest), opened, self.identities, folder, capture.files)
         return folder
 
     def release(self, manifest: Manifest) -> None:
         """Remove the decrypted dumps."""
         VolumeStore(self.scratch).abandon(manifest.set_id)
-
-    def _key(self, manifest: Manifest, capture: DatabaseCapture) -> str:
-        return self.sets.key(manifest.set_id, _archive(capture, manifest).path)
 
 
 def check_set(manifest: Manifest, folder: Path, jobs: int) -> None:
@@ -135,7 +136,7 @@ def check_set(manifest: Manifest, folder: Path, jobs: int) -> None:
         dump_files.check_unchanged(folder, capture.role, capture.files, jobs)
 
 
-def _archive(capture: DatabaseCapture, manifest: Manifest) -> StoredFile:
-    if capture.object is None:
+def _segments(capture: DatabaseCapture, manifest: Manifest) -> tuple[StoredFile, ...]:
+    if not capture.segments:
         raise UnprovenError(f"manifest of set {manifest.set_id} names no archive of the {capture.role} database")
-    return capture.object
+    return capture.segments

@@ -1,34 +1,32 @@
 """Streams the dump of one database into the bucket: decoded, counted, hashed and encrypted on the way."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from catalyx_dr.adapters import dump_files, postgres
+from catalyx_dr.adapters import postgres
 from catalyx_dr.adapters.bucket_sets import BucketSets, streamed_name
 from catalyx_dr.adapters.dump_proof import row_faults
-from catalyx_dr.adapters.encryption import encrypt
+from catalyx_dr.adapters.measure import Measure
 from catalyx_dr.adapters.programs import Program
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.row_counting import rows_by_table
 from catalyx_dr.model.backup import DatabaseBackup
-from catalyx_dr.model.backup_set import DatabaseCapture, StoredFile
+from catalyx_dr.model.backup_set import DatabaseCapture
 from catalyx_dr.model.errors import UnprovenError
+from catalyx_dr.operations.archive_upload import ArchiveUpload
 from catalyx_dr.operations.capture import Dumped, Observed, Source, observe, slowed
-from catalyx_dr.operations.export import stored_object
 
 
 class _Tee:
-    """What pg_dump writes, read once: hashed, and passed to the program that decodes it."""
+    """What pg_dump writes, read once: measured, and passed to the program that decodes it."""
 
     def __init__(self, dump: Program, check: Program) -> None:
         self._dump = dump
         self._check = check
-        self._hash = hashlib.sha256()
-        self.bytes = 0
+        self.measure = Measure()
 
     def read(self, size: int = -1, /) -> bytes:
         """Read what is there; the end is only told when pg_dump has said that the dump is whole."""
@@ -37,18 +35,13 @@ class _Tee:
             self._dump.finish()
             self._check.input.close()
             return data
-        self._hash.update(data)
-        self.bytes += len(data)
+        self.measure.add(data)
         try:
             self._check.input.write(data)
         except BrokenPipeError:
             self._check.finish()
             raise UnprovenError("the dump could not be decoded to its end") from None
         return data
-
-    def as_stored(self, path: str) -> StoredFile:
-        """Description of what was read."""
-        return StoredFile(path=path, bytes=self.bytes, sha256=self._hash.hexdigest())
 
 
 @dataclass(frozen=True)
@@ -77,31 +70,29 @@ def stream(
     recipients: Sequence[str],
     now: Callable[[], datetime],
 ) -> Streamed:
-    """Dump into the bucket; returns when the object is there and proven to hold what the database held.
+    """Dump into the bucket; returns when the archive is there and proven to hold what the database held.
 
-    Raises UnprovenError, UnreachableError or CatalyxDrError, and then the object is not there.
+    Raises UnprovenError, UnreachableError or CatalyxDrError; segments that are there by then are left.
     """
-    role, key = source.role, bucket.streamed_key(set_id, source.role)
-    rate = Pace(backup.limits.upload_rate)
+    role, name = source.role, streamed_name(source.role)
     started = now()
     with (
         _two_threads(f"stream of {role}") as pool,
         source.server.connect(source.database.name) as connection,
         postgres.exported_snapshot(connection) as snapshot,
         slowed(source.server, backup) as server,
-        bucket.store.writing(key, rate) as upload,
         source.client.decoding_stream(source.database.name) as check,
         source.client.streaming(server, source.database.name, snapshot, level=backup.compression_level) as dump,
+        closing(ArchiveUpload(bucket, set_id, name, recipients, Pace(backup.limits.upload_rate))) as upload,
     ):
         tee = _Tee(dump, check)
         counting = pool.submit(rows_by_table, check.output)
-        sending = pool.submit(encrypt, tee, upload, recipients)
+        sending = pool.submit(upload.send, tee)
         observed = observe(source, connection)
-        sending.result()
+        segments = sending.result()
         completed = now()
         faults = row_faults(observed.tables, observed.row_counts, counting.result())
         if faults:
             raise UnprovenError(f"the {role} dump is not what the database held: {'; '.join(faults[:3])}")
-    stored = stored_object(bucket.store, key, streamed_name(role), upload)
-    files = (tee.as_stored(f"{role}{dump_files.ARCHIVE_SUFFIX}"),)
-    return Streamed(Dumped(source, started, completed, observed).capture(files, stored), observed)
+    files = (tee.measure.as_stored(name),)
+    return Streamed(Dumped(source, started, completed, observed).capture(files, segments), observed)

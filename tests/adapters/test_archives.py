@@ -11,7 +11,8 @@ from typing import Any
 import pyrage
 import pytest
 
-from catalyx_dr.adapters.archives import TarStream, unpack
+from catalyx_dr.adapters import archives
+from catalyx_dr.adapters.archives import TarStream, segment_name, segments, unpack
 from catalyx_dr.adapters.dump_files import check_unchanged, dump_path, measured
 from catalyx_dr.adapters.encryption import AgeIdentities, encrypt
 from catalyx_dr.model.backup_set import StoredFile
@@ -32,13 +33,32 @@ def dump(tmp_path: Path) -> tuple[Path, tuple[StoredFile, ...]]:
     return root, measured(root, "participant", 2)
 
 
-def _pack(root: Path, files: tuple[StoredFile, ...]) -> tuple[bytes, StoredFile]:
-    content = io.BytesIO()
-    encrypt(TarStream(root, files), content, _RECIPIENTS)
-    return content.getvalue(), stored_as(content.getvalue())
+@pytest.fixture(params=[100_000, archives.SEGMENT_BYTES], ids=["four segments", "one segment"], autouse=True)
+def segment_bytes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test, with an archive in several segments and in one."""
+    monkeypatch.setattr(archives, "SEGMENT_BYTES", request.param)
 
 
-def stored_as(content: bytes, path: str = "participant.tar.age") -> StoredFile:
+Packed = dict[StoredFile, bytes]
+
+
+def _pack(root: Path, files: tuple[StoredFile, ...]) -> Packed:
+    """Segments of the archive as they are stored."""
+    packed = {}
+    for number, segment in enumerate(segments(TarStream(root, files)), 1):
+        content = io.BytesIO()
+        encrypt(segment, content, _RECIPIENTS)
+        packed[stored_as(content.getvalue(), segment_name("participant.tar", number))] = content.getvalue()
+    return packed
+
+
+def _unpack(
+    packed: Packed, root: Path, files: tuple[StoredFile, ...], identity: pyrage.x25519.Identity = _IDENTITY
+) -> None:
+    unpack(list(packed), lambda one: io.BytesIO(packed[one]), AgeIdentities([identity]), root, files)
+
+
+def stored_as(content: bytes, path: str = "participant.tar.0001.age") -> StoredFile:
     return StoredFile(path=path, bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
@@ -47,42 +67,60 @@ def test_every_recipient_gets_the_same_files(
     dump: tuple[Path, tuple[StoredFile, ...]], tmp_path: Path, identity: pyrage.x25519.Identity
 ) -> None:
     root, files = dump
-    content, stored = _pack(root, files)
 
-    unpack(io.BytesIO(content), stored, AgeIdentities([identity]), tmp_path / "new", files)
+    _unpack(_pack(root, files), tmp_path / "new", files, identity)
 
     check_unchanged(tmp_path / "new", "participant", files, 2)
 
 
-@pytest.mark.parametrize("position", [0, 30, 400, 5_000, 70_000, 200_000, -1])
-def test_damage_anywhere_is_noticed(dump: tuple[Path, tuple[StoredFile, ...]], tmp_path: Path, position: int) -> None:
+@pytest.mark.parametrize("number", [0, -1], ids=["first", "last"])
+@pytest.mark.parametrize("position", [0, 30, 400, 0.3, 0.9, -1])
+def test_damage_anywhere_is_noticed(
+    dump: tuple[Path, tuple[StoredFile, ...]], tmp_path: Path, number: int, position: float
+) -> None:
     root, files = dump
-    content, stored = _pack(root, files)
-    damaged = bytearray(content)
-    damaged[position] ^= 1
+    packed = _pack(root, files)
+    segment = list(packed)[number]
+    damaged = bytearray(packed[segment])
+    damaged[position if isinstance(position, int) else int(position * len(damaged))] ^= 1
 
-    with pytest.raises((UnprovenError, RefusedError)):
-        unpack(io.BytesIO(damaged), stored, AgeIdentities([_IDENTITY]), tmp_path / "new", files)
+    with pytest.raises((UnprovenError, RefusedError), match=segment.path):
+        _unpack(packed | {segment: bytes(damaged)}, tmp_path / "new", files)
 
 
-@pytest.mark.parametrize("length", [0, 100, 65_000, 200_000, -1, -65_552])
-def test_cut_archive_is_noticed(dump: tuple[Path, tuple[StoredFile, ...]], tmp_path: Path, length: int) -> None:
+@pytest.mark.parametrize("number", [0, -1], ids=["first", "last"])
+@pytest.mark.parametrize("share", [0, 0.001, 0.5, 0.9999])
+def test_cut_segment_is_noticed(
+    dump: tuple[Path, tuple[StoredFile, ...]], tmp_path: Path, number: int, share: float
+) -> None:
     root, files = dump
-    content, stored = _pack(root, files)
+    packed = _pack(root, files)
+    segment = list(packed)[number]
+    content = packed[segment]
 
-    with pytest.raises(UnprovenError):
-        unpack(io.BytesIO(content[:length]), stored, AgeIdentities([_IDENTITY]), tmp_path / "new", files)
+    with pytest.raises(UnprovenError, match=segment.path):
+        _unpack(packed | {segment: content[: int(share * len(content))]}, tmp_path / "new", files)
 
 
 def test_another_archive_for_the_same_recipient_is_noticed(
     dump: tuple[Path, tuple[StoredFile, ...]], tmp_path: Path
 ) -> None:
     root, files = dump
-    _, stored = _pack(root, files)
-    other, _ = _pack(root, files)
+    stored, others = _pack(root, files), _pack(root, files)
 
-    with pytest.raises(UnprovenError, match="its size or SHA-256 differs"):
-        unpack(io.BytesIO(other), stored, AgeIdentities([_IDENTITY]), tmp_path / "new", files)
+    with pytest.raises(UnprovenError, match=r"0001\.age is not what its manifest says: it has "):
+        _unpack(dict(zip(stored, others.values(), strict=True)), tmp_path / "new", files)
+
+
+def test_segments_are_of_one_size_and_none_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "SEGMENT_BYTES", 4)
+
+    def sizes(content: bytes) -> list[int]:
+        return [len(b"".join(iter(lambda: one.read(3), b""))) for one in segments(io.BytesIO(content))]  # noqa: B023
+
+    assert sizes(bytes(12)) == [4, 4, 4]
+    assert sizes(bytes(13)) == [4, 4, 4, 1]
+    assert sizes(b"") == []
 
 
 @pytest.mark.parametrize(
@@ -105,10 +143,9 @@ def test_member_that_the_manifest_does_not_name_is_refused(
         member.type, member.linkname = kind, "/etc/passwd"
         tar.addfile(member, io.BytesIO())
     content = pyrage.encrypt(plain.getvalue(), [_IDENTITY.to_public()])
-    stored = StoredFile(path="participant.tar.age", bytes=len(content), sha256="0" * 64)
 
     with pytest.raises(UnprovenError, match="which its manifest does not name"):
-        unpack(io.BytesIO(content), stored, AgeIdentities([_IDENTITY]), tmp_path / "new", files)
+        _unpack({stored_as(content): content}, tmp_path / "new", files)
 
     assert not (tmp_path / "outside").exists()
     assert not (tmp_path / "new" / "participant").exists()
@@ -118,9 +155,9 @@ def test_streamed_dump_is_decrypted_as_the_archive_that_it_is(tmp_path: Path) ->
     content = io.BytesIO()
     encrypt(io.BytesIO(b"custom format"), content, _RECIPIENTS)
     files = (stored_as(b"custom format", "participant.dump"),)
-    stored = stored_as(content.getvalue(), "participant.dump.age")
+    stored = stored_as(content.getvalue(), "participant.dump.0001.age")
 
-    unpack(io.BytesIO(content.getvalue()), stored, AgeIdentities([_IDENTITY]), tmp_path / "new", files)
+    _unpack({stored: content.getvalue()}, tmp_path / "new", files)
 
     check_unchanged(tmp_path / "new", "participant", files, 2)
     assert dump_path(tmp_path / "new", "participant") == tmp_path / "new" / "participant.dump"

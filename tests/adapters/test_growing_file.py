@@ -28,7 +28,7 @@ def test_everything_is_read_that_is_written_before_the_end_is_told(tmp_path: Pat
         while block := content.read(4_096):
             seen.append(block)
         writer.join()
-        stored = content.as_stored("participant/1.dat")
+        stored = content.measure.as_stored("participant/1.dat")
 
     assert b"".join(seen) == written
     assert (stored.path, stored.bytes) == ("participant/1.dat", len(written))

@@ -42,7 +42,7 @@ def test_upload_goes_on_when_the_store_is_back(bucket: BackupBucket, secrets: Se
 
     store = _reached(bucket, secrets, timedelta(minutes=2), back_when_waited_for)
     content = os.urandom(20 * _MIB)
-    with store.writing("large", Pace(None)) as upload:
+    with store.writing("large", Pace(None), Event()) as upload:
         upload.write(content[: 8 * _MIB])
         stoppable.stop()
         upload.write(content[8 * _MIB :])
@@ -57,11 +57,33 @@ def test_outage_longer_than_declared_fails_the_upload(
     bucket: BackupBucket, secrets: SecretFiles, stoppable: S3Server
 ) -> None:
     store = _reached(bucket, secrets, timedelta(seconds=1))
-    upload = MultipartUpload(store, "large", Pace(None))
+    upload = MultipartUpload(store, "large", Pace(None), Event())
     upload.write(bytes(_MIB))
     stoppable.stop()
     with pytest.raises(UnreachableError, match="could not write large"):
         upload.complete()
+
+
+def test_upload_that_is_given_up_waits_for_no_store(
+    bucket: BackupBucket, secrets: SecretFiles, stoppable: S3Server
+) -> None:
+    given_up, heard = Event(), list[str]()
+
+    def give_up(text: str) -> None:
+        heard.append(text)
+        given_up.set()
+
+    store = _reached(bucket, secrets, timedelta(days=1), give_up)
+
+    def write() -> None:
+        with store.writing("large", Pace(None), given_up) as upload:
+            upload.write(bytes(_MIB))
+            stoppable.stop()
+
+    with pytest.raises(UnreachableError, match="could not write large"):
+        write()
+
+    assert len(heard) == 1
 
 
 def test_one_that_is_given_up_is_not_waited_for() -> None:

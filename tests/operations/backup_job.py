@@ -1,4 +1,4 @@
-"""A backup in a process of its own, as in its pod: `python -m tests.operations.backup_job SPEC FOLDER`.
+"""A backup in a process of its own, as in its pod: `python -m tests.operations.backup_job SPEC FOLDER SEGMENT_BYTES`.
 
 Its records are files, so that they are there after it was killed.
 """
@@ -6,6 +6,7 @@ Its records are files, so that they are there after it was killed.
 import sys
 from pathlib import Path
 
+from catalyx_dr.adapters import archives
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.cli.ending import ended_by_signal
 from catalyx_dr.model.record import Record, RecordKind
@@ -49,5 +50,6 @@ def surroundings_of(folder: Path) -> Surroundings:
 
 
 if __name__ == "__main__":
+    archives.SEGMENT_BYTES = int(sys.argv[3])
     with ended_by_signal():
         back_up(ValidatorSpec.model_validate_json(sys.argv[1]), surroundings_of(Path(sys.argv[2])))

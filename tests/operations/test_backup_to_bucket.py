@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 
-from catalyx_dr.adapters import multipart_upload
 from catalyx_dr.adapters.archives import TarStream
 from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.rate_limit import Pace
@@ -38,8 +38,9 @@ def test_set_is_on_the_volume_and_encrypted_in_the_bucket(protected_in_bucket: P
     assert protected_in_bucket.spec.encryption is not None
     assert manifest.recipients == protected_in_bucket.spec.encryption.recipients
     for capture in manifest.databases:
-        key = sets.archive_key(manifest.set_id, capture.role)
-        assert key == f"validator-1/sets/{manifest.set_id}/{capture.role}.tar.age"
+        (segment,) = capture.segments
+        assert segment.path == f"{capture.role}.tar.0001.age"
+        key = f"validator-1/sets/{manifest.set_id}/{segment.path}"
         assert sets.store.beginning(key, 21) == b"age-encryption.org/v1"
 
 
@@ -133,17 +134,25 @@ def test_run_waits_for_a_store_that_is_away_for_a_while(
     assert any("answers again after" in message for message in heard)
 
 
-def test_failed_export_leaves_nothing_in_the_bucket(
+def test_failed_export_is_no_set_and_leaves_only_what_can_be_gone_on_with(
     protected_in_bucket: Protected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*arguments: object) -> None:
-        raise UnreachableError("cut off")
+    real = BucketSets.publish
+
+    def broken(self: BucketSets, manifest: Manifest) -> None:
+        real(self, manifest)
+        raise UnreachableError("the answer was lost")
 
     monkeypatch.setattr(BucketSets, "publish", broken)
+    only = protected_in_bucket.declared(volume=None)
+    with pytest.raises(UnreachableError):
+        back_up(only.spec, only.surroundings)
+    assert only.bucket_sets.store.objects("") == []
+
     with pytest.raises(UnreachableError):
         back_up(protected_in_bucket.spec, protected_in_bucket.surroundings)
-
-    assert protected_in_bucket.bucket_sets.store.objects("") == []
+    names = [item.key.rsplit("/", 1)[1] for item in protected_in_bucket.bucket_sets.store.objects("")]
+    assert names == ["participant.tar.0001.age", "validator-app.tar.0001.age"]
 
 
 def test_damage_while_packing_is_no_short_archive(
@@ -209,21 +218,16 @@ def test_retention_waits_for_the_lock(protected: Protected, s3_server: S3Server)
     assert _published(locked) == taken
 
 
-def test_object_of_small_and_large_parts_is_what_was_written(
-    protected_in_bucket: Protected, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mib = 1024 * 1024
-    monkeypatch.setattr(multipart_upload, "_LARGER_AFTER", ((2, 5 * mib), (4, 9 * mib)))
-    monkeypatch.setattr(multipart_upload, "_IN_MEMORY_BYTES", 6 * mib)
+def test_object_of_several_parts_is_what_was_written(protected_in_bucket: Protected) -> None:
     store = protected_in_bucket.bucket_sets.store
-    written = os.urandom(2 * 5 * mib + 9 * mib + 3)
+    written = os.urandom(4 * 5 * 1024 * 1024 + 3)
 
-    with store.writing("large", Pace(None)) as upload:
+    with store.writing("large", Pace(None), Event()) as upload:
         for begin in range(0, len(written), 700_001):
             upload.write(written[begin : begin + 700_001])
 
     with closing(store.open("large")) as body:
         assert body.read() == written
-    assert (upload.bytes, upload.sha256) == (len(written), hashlib.sha256(written).hexdigest())
-    with pytest.raises(CatalyxDrError, match="more than the 4 parts"), store.writing("larger", Pace(None)) as upload:
-        upload.write(written + written)
+    stored = StoredFile(path="large", bytes=len(written), sha256=hashlib.sha256(written).hexdigest())
+    assert upload.measure.as_stored("large") == stored
+    assert store.look_at("large").etag.endswith('-5"')

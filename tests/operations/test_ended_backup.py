@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from catalyx_dr.adapters import dump_files
+from catalyx_dr.adapters import archives, dump_files
 from catalyx_dr.adapters.measured_reading import read_object
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.volume_store import VolumeStore
@@ -43,8 +43,9 @@ def _wait_until(condition: Callable[[], object]) -> None:
 @contextmanager
 def _job(protected: Protected) -> Iterator[subprocess.Popen[bytes]]:
     """A run in a process group of its own, which is gone after the block."""
+    what: tuple[str | Path, ...] = (protected.spec.model_dump_json(), _folder(protected), str(archives.SEGMENT_BYTES))
     job = subprocess.Popen(
-        [sys.executable, "-m", "tests.operations.backup_job", protected.spec.model_dump_json(), _folder(protected)],
+        [sys.executable, "-m", "tests.operations.backup_job", *what],
         cwd=_PROJECT,
         env={**os.environ, "PYTHONPATH": str(_PROJECT)},
         start_new_session=True,
@@ -73,9 +74,9 @@ def _everything_listed_is_whole(protected: Protected) -> set[str]:
             dump_files.check_unchanged(volume.folder(manifest.set_id), capture.role, capture.files, 1)
     for manifest in bucket.published():
         for capture in manifest.databases:
-            assert capture.object is not None
-            reading = read_object(bucket.store, bucket.key(manifest.set_id, capture.object.path), Pace(None))
-            assert reading.differs_from(capture.object) is None
+            for segment in capture.segments:
+                reading = read_object(bucket.store, bucket.key(manifest.set_id, segment.path), Pace(None))
+                assert reading.differs_from(segment) is None
     return {manifest.set_id for manifest in (*volume.published(), *bucket.published())}
 
 
@@ -91,8 +92,11 @@ def _nothing_is_left_over(protected: Protected) -> bool:
 
 
 @pytest.fixture(params=["volume and bucket", "bucket only"])
-def destined(request: pytest.FixtureRequest, protected_in_bucket: Protected) -> Protected:
-    """A validator with each kind of destination, whose jobs keep their records in files."""
+def destined(
+    request: pytest.FixtureRequest, protected_in_bucket: Protected, monkeypatch: pytest.MonkeyPatch
+) -> Protected:
+    """A validator with each kind of destination, whose jobs send small segments and keep their records in files."""
+    monkeypatch.setattr(archives, "SEGMENT_BYTES", 30_000)
     only = {"volume": None} if request.param == "bucket only" else {}
     chosen = protected_in_bucket.declared(**only)
     records = FileRecords(_folder(chosen) / "records")

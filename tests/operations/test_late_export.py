@@ -5,25 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from catalyx_dr.adapters.bucket_sets import BucketSets
-from catalyx_dr.adapters.encryption import AgeIdentities
 from catalyx_dr.model.backup_set import Manifest
-from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import UnreachableError
 from catalyx_dr.model.record import REBUILT, Record, RecordKind, RecordStatus
 from catalyx_dr.operations import late_export
 from catalyx_dr.operations.backup import back_up
-from catalyx_dr.operations.restore_source import BucketSource, check_set
 from tests.fixtures_validator import Protected
-
-
-def _in_bucket(protected: Protected) -> list[str]:
-    """Ids of the sets that can be fetched from the bucket, opened, and are what their manifests say."""
-    sets = protected.bucket_sets
-    source = BucketSource(sets, AgeIdentities.read(protected.identity_file), protected.surroundings.scratch)
-    for manifest in sets.published():
-        check_set(manifest, source.fetch(manifest), 1)
-        source.release(manifest)
-    return sorted(manifest.set_id for manifest in sets.published())
 
 
 def _record(protected: Protected, set_id: str) -> Record:
@@ -58,7 +45,7 @@ def left_alone(protected_in_bucket: Protected, monkeypatch: pytest.MonkeyPatch) 
 def test_next_run_sends_what_an_outage_kept_on_the_volume(protected_in_bucket: Protected, left_alone: str) -> None:
     second = back_up(protected_in_bucket.spec, protected_in_bucket.surroundings)
 
-    assert _in_bucket(protected_in_bucket) == [left_alone, second.identifier]
+    assert protected_in_bucket.whole_in_bucket() == [left_alone, second.identifier]
     late = _record(protected_in_bucket, left_alone)
     assert (late.status, late.locations) == (RecordStatus.COMPLETED, ("volume", "bucket"))
     assert late.finished is not None
@@ -80,7 +67,7 @@ def test_bucket_that_was_added_gets_what_its_retention_would_keep(
     told = capfd.readouterr().out
     assert f"send set {first}" not in told
     assert 0 < told.index(f"send set {third}") < told.index(f"send set {second}") < told.index("dump validator-app")
-    assert _in_bucket(protected_in_bucket) == [third, newest]
+    assert protected_in_bucket.whole_in_bucket() == [third, newest]
     assert _record(protected, third).locations == ("volume", "bucket")
     assert _record(protected, third).details[REBUILT] is True
     assert _record(protected, second).locations == ("volume",)
@@ -93,7 +80,7 @@ def test_damaged_set_is_not_sent_and_counts_for_nothing(protected_in_bucket: Pro
     record = back_up(protected_in_bucket.spec, protected_in_bucket.surroundings)
 
     assert f"attention: set {left_alone} is still on the volume alone" in record.message
-    assert _in_bucket(protected_in_bucket) == [record.identifier]
+    assert protected_in_bucket.whole_in_bucket() == [record.identifier]
     # Marked as damaged, and so let go when a newer one was proven.
     assert protected_in_bucket.set_ids == [record.identifier]
 
@@ -102,7 +89,7 @@ def test_set_that_cannot_be_sent_does_not_fail_the_new_one(
     protected_in_bucket: Protected, left_alone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cut_off(manifest: Manifest, _folder: object, bucket: BucketSets, *_more: object) -> None:
-        bucket.store.put(bucket.archive_key(manifest.set_id, DatabaseRole.VALIDATOR_APP), b"half")
+        bucket.store.put(bucket.key(manifest.set_id, "validator-app.tar.0001.age"), b"half")
         raise UnreachableError("cut off")
 
     with monkeypatch.context() as patched:
@@ -110,15 +97,15 @@ def test_set_that_cannot_be_sent_does_not_fail_the_new_one(
         record = back_up(protected_in_bucket.spec, protected_in_bucket.surroundings)
 
     assert f"attention: set {left_alone} is still on the volume alone: cut off" in record.message
-    assert list(protected_in_bucket.bucket_sets.listed()) == [record.identifier]
+    assert protected_in_bucket.whole_in_bucket() == [record.identifier]
     protected_in_bucket.clock.next_day()
     third = back_up(protected_in_bucket.spec, protected_in_bucket.surroundings)
-    assert _in_bucket(protected_in_bucket) == [record.identifier, third.identifier]
+    assert protected_in_bucket.whole_in_bucket() == [record.identifier, third.identifier]
 
 
 def test_upload_that_a_killed_pod_left_is_dropped(protected_in_bucket: Protected) -> None:
     store = protected_in_bucket.bucket_sets.store
-    key = f"{protected_in_bucket.spec.object_prefix}sets/20200101t000000z/participant.tar.age"
+    key = f"{protected_in_bucket.spec.object_prefix}sets/20200101t000000z/participant.tar.0001.age"
     upload = store.client.create_multipart_upload(Bucket=store.at.name, Key=key)
     store.client.upload_part(
         Bucket=store.at.name, Key=key, UploadId=upload["UploadId"], PartNumber=1, Body=bytes(6 * 1024 * 1024)

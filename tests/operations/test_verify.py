@@ -121,8 +121,8 @@ def test_sound_sets_are_read_in_both_places_and_told(verified: Verified) -> None
     assert isinstance(checked, dict)
     manifests = {manifest.set_id: manifest for manifest in verified.volume.published()}
     assert checked["backup-set volume"] == {"captures": 2, "bytes": sum(m.bytes for m in manifests.values())}
-    stored = [capture.object for manifest in verified.sets.published() for capture in manifest.databases]
-    assert checked["backup-set bucket"] == {"captures": 2, "bytes": sum(one.bytes for one in stored if one)}
+    stored = [one for manifest in verified.sets.published() for c in manifest.databases for one in c.segments]
+    assert checked["backup-set bucket"] == {"captures": 2, "bytes": sum(one.bytes for one in stored)}
     assert (record.details["faults"], record.details["attention"]) == ([], [])
 
 
@@ -242,15 +242,18 @@ def test_mended_set_is_acquitted(on_volume: Verified) -> None:
 
 
 def _rewrite(verified: Verified, set_id: str, change: Callable[[bytes], bytes]) -> None:
-    key = verified.sets.key(set_id, "participant.tar.age")
+    key = verified.sets.key(set_id, "participant.tar.0001.age")
     store = verified.sets.store
     store.put(key, change(store.get(key)))
 
 
 IN_BUCKET: list[tuple[Callable[[Verified, str], object], str]] = [
-    (lambda v, one: _rewrite(v, one, lambda old: old[:-1] + bytes([old[-1] ^ 1])), "participant.tar.age has changed"),
+    (
+        lambda v, one: _rewrite(v, one, lambda old: old[:-1] + bytes([old[-1] ^ 1])),
+        "participant.tar.0001.age has changed",
+    ),
     (lambda v, one: _rewrite(v, one, lambda old: old[:-1]), " were written"),
-    (lambda v, one: v.sets.store.delete(v.sets.key(one, "participant.tar.age")), "its manifest names it"),
+    (lambda v, one: v.sets.store.delete(v.sets.key(one, "participant.tar.0001.age")), "its manifest names it"),
     (lambda v, one: v.sets.store.put(v.sets.key(one, "manifest.json"), b"{}"), "it cannot be decoded"),
 ]
 
@@ -317,21 +320,21 @@ def test_listing_that_leaves_out_a_set_is_untrue(verified: Verified, monkeypatch
 
 def test_listing_that_names_what_is_not_there_is_noticed(verified: Verified, monkeypatch: pytest.MonkeyPatch) -> None:
     newest = verified.ids[0]
-    verified.sets.store.delete(verified.sets.key(newest, "participant.tar.age"))
-    _LyingStore(monkeypatch, lambda found: found[newest].update({"participant.tar.age": 10}))
+    verified.sets.store.delete(verified.sets.key(newest, "participant.tar.0001.age"))
+    _LyingStore(monkeypatch, lambda found: found[newest].update({"participant.tar.0001.age": 10}))
 
     (fault,) = verified.faults()
 
-    assert "participant.tar.age is not there, though the store lists it" in fault
+    assert "participant.tar.0001.age is not there, though the store lists it" in fault
 
 
 def test_listing_with_a_wrong_size_is_untrue(verified: Verified, monkeypatch: pytest.MonkeyPatch) -> None:
     newest = verified.ids[0]
-    _LyingStore(monkeypatch, lambda found: found[newest].update({"participant.tar.age": 10}))
+    _LyingStore(monkeypatch, lambda found: found[newest].update({"participant.tar.0001.age": 10}))
 
     (fault,) = verified.faults()
 
-    assert f"untrue: bucket {newest}: the store lists participant.tar.age with 10 bytes" in fault
+    assert f"untrue: bucket {newest}: the store lists participant.tar.0001.age with 10 bytes" in fault
 
 
 def test_mark_in_a_locked_bucket_is_taken_back_by_writing_over_it(
@@ -342,7 +345,7 @@ def test_mark_in_a_locked_bucket_is_taken_back_by_writing_over_it(
     bucket = declared_bucket(s3_server, name, object_lock=ObjectLock(retention=timedelta(days=1)))
     verified = _verified(protected.declared(bucket=bucket), memory_cluster)
     newest = verified.ids[0]
-    key = verified.sets.key(newest, "participant.tar.age")
+    key = verified.sets.key(newest, "participant.tar.0001.age")
     sound = verified.sets.store.get(key)
     _rewrite(verified, newest, lambda old: old[1:])
     verified.faults()
@@ -465,11 +468,11 @@ def test_set_that_was_streamed_to_the_bucket_alone_is_read_too(
     newest, older = streamed.ids
     streamed.run()
     (capture, _) = streamed.sets.manifest(newest).databases
-    assert capture.object is not None
-    key = streamed.sets.key(newest, capture.object.path)
+    (segment,) = capture.segments
+    key = streamed.sets.key(newest, segment.path)
     streamed.sets.store.put(key, streamed.sets.store.get(key)[:-1] + b"x")
 
     (fault,) = streamed.faults()
 
-    assert fault.startswith(f"damaged: bucket {newest}: {capture.object.path} has changed")
+    assert fault.startswith(f"damaged: bucket {newest}: {segment.path} has changed")
     assert [manifest.set_id for manifest in streamed.sets.published()] == [older]

@@ -1,0 +1,35 @@
+"""Notes of the segments that are in the bucket, kept beside their set on the volume; they move with it."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from catalyx_dr.model.sent_segment import SentSegment
+
+_FOLDER = "sent"
+
+
+class SentNotes:
+    """Notes of one set, whose folder may be renamed meanwhile. A lost note costs a segment: no disk is waited for."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / _FOLDER).mkdir(exist_ok=True)
+        self._folder = os.open(folder / _FOLDER, os.O_RDONLY | os.O_DIRECTORY)
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        os.close(self._folder)
+
+    def write(self, sent: SentSegment) -> None:
+        """Note a segment; what a full disk does not take is sent once more."""
+        with suppress(OSError), open(sent.object.path, "wb", opener=self._opened) as file:
+            file.write(sent.written)
+
+    def read(self, name: str) -> SentSegment | None:
+        """Note of the segment of that name; None when there is none that is whole."""
+        with suppress(OSError, ValueError), open(name, "rb", opener=self._opened) as file:
+            return SentSegment.read(file.read())
+        return None
+
+    def _opened(self, name: str, flags: int) -> int:
+        return os.open(name, flags, 0o600, dir_fd=self._folder)
