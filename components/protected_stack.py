@@ -56,7 +56,9 @@ def declare_stack(spec: EnvironmentSpec, findings: Sequence[Finding], lookup: Cl
             notes=_differences(notes, f"validators[{place}].", spec),
         )
         protections[validator.name] = ValidatorProtection(validator.name, args)
-    KeptBackups("kept-backups", {validator.name: kept_of(validator) for validator in spec.validators})
+    # The first that a destroy removes and so tells; and its plugin starts beside the others' work, not before it.
+    declared = pulumi.ResourceOptions(depends_on=[one.specification for one in protections.values()])
+    KeptBackups("kept-backups", {validator.name: kept_of(validator) for validator in spec.validators}, declared)
     summaries = {name: protection.summary for name, protection in protections.items()}
     return {"validators": summaries, **_declare_recoveries(spec, known, protections)}
 

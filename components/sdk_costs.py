@@ -5,7 +5,8 @@ import os
 from typing import Any
 
 import pulumi
-from pulumi.runtime import stack
+from pulumi.runtime import resource, stack
+from pulumi.runtime.proto.source_pb2 import StackTrace
 
 KEEP_DEBUG = "CATALYX_DR_SDK_DEBUG"
 
@@ -15,6 +16,8 @@ def spare_costs() -> None:
     # Five debug messages a resource, each a call that the whole program waits for, and the engine drops them.
     if not os.environ.get(KEEP_DEBUG):
         pulumi.log.debug = _drop
+    # Where in the program a resource was made: a walk up the whole stack for each, and all are made in the same places.
+    vars(resource)["_get_stack_trace"] = StackTrace
     # Whenever one output is known, the SDK begins anew to wait for all the others: the square of their number.
     vars(stack)["asyncio"] = _WaitsForAll()
 

@@ -56,7 +56,8 @@ class ValidatorProtection(pulumi.ComponentResource):
             pulumi.log.warn(warning, resource=self)
         for note in args.notes:
             pulumi.log.info(note, resource=self)
-        self._requires: list[pulumi.Resource] = [self._declare_spec()]
+        self.specification = self._declare_spec()
+        self._requires: list[pulumi.Resource] = [self.specification]
         self._bucket = args.bucket
         self._volume: BackupVolume | None = None
         self._declare_recovery()

@@ -3,7 +3,7 @@ import inspect
 
 import pulumi
 import pytest
-from pulumi.runtime import stack
+from pulumi.runtime import resource, stack
 
 from components.sdk_costs import KEEP_DEBUG, spare_costs
 
@@ -12,6 +12,7 @@ from components.sdk_costs import KEEP_DEBUG, spare_costs
 def undone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulumi.log, "debug", pulumi.log.debug)
     monkeypatch.setitem(vars(stack), "asyncio", asyncio)
+    monkeypatch.setattr(resource, "_get_stack_trace", resource._get_stack_trace)
     monkeypatch.delenv(KEEP_DEBUG, raising=False)
 
 
@@ -21,6 +22,12 @@ def test_debug_messages_reach_no_engine(monkeypatch: pytest.MonkeyPatch) -> None
     spare_costs()
     pulumi.log.debug("a resource was serialised")
     assert sent == []
+
+
+def test_places_in_the_program_are_not_looked_for() -> None:
+    spare_costs()
+    assert not resource._get_stack_trace().frames
+    assert "stack_trace = _get_stack_trace()" in inspect.getsource(resource.register_resource)
 
 
 def test_debug_messages_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
