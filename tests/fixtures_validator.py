@@ -1,6 +1,6 @@
 """A protected validator as the operations see it: specification, secrets, records in memory, stand-in workloads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -89,8 +89,11 @@ class WorkloadLog:
     def denied_rights(self, cluster: object, rights: object) -> tuple[str, ...]:
         return self.denied
 
-    def wait(self, cluster: object, workload: Workload, patience: timedelta) -> None:
+    def wait_until_gone(self, cluster: object, workload: Workload, patience: timedelta) -> None:
         self.done.append(f"wait for {workload.name}")
+
+    def wait_until_ready(self, cluster: object, started: Sequence[Workload], patience: timedelta) -> None:
+        self.done += [f"wait for {workload.name}" for workload in started]
 
 
 @dataclass(frozen=True)
@@ -179,14 +182,8 @@ def protected_in_bucket(protected: Protected, bucket: BackupBucket) -> Protected
 @pytest.fixture
 def workload_log(monkeypatch: pytest.MonkeyPatch) -> WorkloadLog:
     log = WorkloadLog({"validator-app": True, "participant": True})
-    for name, stand_in in (
-        ("exists", log.exists),
-        ("stop", log.stop),
-        ("start", log.start),
-        ("wait_until_gone", log.wait),
-        ("wait_until_ready", log.wait),
-    ):
-        monkeypatch.setattr(workloads, name, stand_in)
+    for name in ("exists", "stop", "start", "wait_until_gone", "wait_until_ready"):
+        monkeypatch.setattr(workloads, name, getattr(log, name))
     monkeypatch.setattr(access, "denied", log.denied_rights)
     return log
 

@@ -1,10 +1,9 @@
-"""The validator app's Deployment: read as it is, changed in single places, its restarts counted."""
+"""The validator app's Deployment: read as it is, changed in single places."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightkube.resources.apps_v1 import Deployment
-from lightkube.resources.core_v1 import Pod
 from lightkube.types import PatchType
 
 from catalyx_dr.adapters.cluster import Cluster, explained
@@ -22,15 +21,3 @@ def change(cluster: Cluster, name: str, operations: Sequence[Mapping[str, Any]])
         return
     with explained(f"change Deployment {cluster.namespace}/{name}"):
         cluster.client.patch(Deployment, name, list(operations), namespace=cluster.namespace, patch_type=PatchType.JSON)
-
-
-def restarts(cluster: Cluster, name: str) -> int:
-    """How often containers of the Deployment's present pods were started again."""
-    selector = read(cluster, name)["spec"]["selector"].get("matchLabels", {})
-    with explained(f"list pods of Deployment {cluster.namespace}/{name}"):
-        pods = list(cluster.client.list(Pod, namespace=cluster.namespace, labels=dict(selector)))
-    return sum(
-        container.restartCount
-        for pod in pods
-        for container in (pod.status.containerStatuses if pod.status else None) or []
-    )

@@ -1,15 +1,19 @@
 """Stopping and starting the workloads that use a validator's databases, undone even after a crash."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
+import httpx2
+from lightkube.core.exceptions import ApiError
+from lightkube.models.core_v1 import ContainerStatus
 from lightkube.resources.apps_v1 import Deployment, StatefulSet
 from lightkube.resources.core_v1 import Pod
 
 from catalyx_dr.adapters.cluster import Cluster, explained
 from catalyx_dr.adapters.waiting import came_true
-from catalyx_dr.model.errors import CatalyxDrError, MissingError, UnreachableError
+from catalyx_dr.model.errors import CatalyxDrError, MissingError, UnprovenError, UnreachableError
 from catalyx_dr.model.target import Workload
+from catalyx_dr.rules.crash_loop import HOPELESS_RESTARTS, last_words
 
 REPLICAS_ANNOTATION = "catalyx-dr/replicas-before-recovery"
 _RESOURCES: dict[str, type[Deployment | StatefulSet]] = {"Deployment": Deployment, "StatefulSet": StatefulSet}
@@ -67,9 +71,70 @@ def wait_until_gone(cluster: Cluster, workload: Workload, patience: timedelta) -
     _wait(is_gone, patience, f"pods of {workload} are still there")
 
 
-def wait_until_ready(cluster: Cluster, workload: Workload, patience: timedelta) -> None:
-    """Wait until every replica is updated and ready; raises UnreachableError when `patience` runs out."""
-    _wait(lambda: _is_ready(cluster, workload), patience, f"{workload} is not ready; look at its pods' logs and events")
+def wait_until_ready(cluster: Cluster, started: Sequence[Workload], patience: timedelta) -> None:
+    """Wait until every replica of all is updated and ready; raises UnreachableError when `patience` runs out.
+
+    UnprovenError at once when one of them only starts and ends, again and again: the others may wait for it.
+    """
+    waited_for: list[Workload] = []
+
+    def are_ready() -> bool:
+        waited_for[:] = [one for one in started if not _is_ready(cluster, one)]
+        check_starts(cluster, waited_for)
+        return not waited_for
+
+    if not came_true(are_ready, patience):
+        names = ", ".join(map(str, waited_for))
+        raise UnreachableError(
+            f"after {int(patience.total_seconds())} s not ready: {names}; look at their pods' logs and events"
+        )
+
+
+def check_starts(cluster: Cluster, started: Sequence[Workload]) -> None:
+    """Raise UnprovenError, with its reason and last words, for a container that only starts and ends."""
+    for workload, pod, container in _started(cluster, started):
+        if container.restartCount >= HOPELESS_RESTARTS and not container.ready:
+            raise UnprovenError(f"{workload} never became ready: {_crash(cluster, pod, container)}")
+
+
+def restarts(cluster: Cluster, started: Sequence[Workload]) -> int:
+    """How often containers of the workloads' present pods were started again."""
+    return sum(container.restartCount for _, _, container in _started(cluster, started))
+
+
+def _started(cluster: Cluster, started: Sequence[Workload]) -> Iterator[tuple[Workload, Pod, ContainerStatus]]:
+    """Every container of the present pods; a workload that is not there has none."""
+    for workload in started:
+        for pod in _pods(cluster, workload) if exists(cluster, workload) else ():
+            for container in _containers(pod):
+                yield workload, pod, container
+
+
+def _containers(pod: Pod) -> list[ContainerStatus]:
+    status = pod.status
+    return [*(status.initContainerStatuses or ()), *(status.containerStatuses or ())] if status else []
+
+
+def _crash(cluster: Cluster, pod: Pod, container: ContainerStatus) -> str:
+    name = (pod.metadata.name if pod.metadata else None) or ""
+    waiting = container.state.waiting if container.state else None
+    ended = next((one.terminated for one in (container.state, container.lastState) if one and one.terminated), None)
+    facts = (
+        f"container {container.name} of pod {name} was started {container.restartCount} times again",
+        *((waiting.reason,) if waiting and waiting.reason else ()),
+        *((f"its last run ended with {ended.reason or 'no reason'}, exit code {ended.exitCode}",) if ended else ()),
+    )
+    words = _last_words(cluster, name, container.name)
+    return ", ".join(facts) + (f"; its last words:\n{words}" if words else "; its log cannot be read")
+
+
+def _last_words(cluster: Cluster, pod: str, container: str) -> str:
+    """Of the run that ended last: while the container waits for the next one, that is the log it has."""
+    try:
+        lines = cluster.client.log(pod, namespace=cluster.namespace, container=container, tail_lines=50)
+        return "\n".join(f"  {line}" for line in last_words("".join(lines)))
+    except (ApiError, httpx2.HTTPError):
+        return ""
 
 
 def _wait(condition: Callable[[], bool], patience: timedelta, problem: str) -> None:

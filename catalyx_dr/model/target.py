@@ -35,6 +35,10 @@ class CustomResourceTarget(Spec):
     resource_kind: str = Field(pattern=r"^[A-Z][A-Za-z0-9]*$")
     name: KubernetesName
     bootstrap_secret: ObjectName = "participant-bootstrap-dump"  # noqa: S105
+    scan_url: Url | None = Field(
+        default=None,
+        description="Scan, which tells who hosts the party and which synchronizer is active; absent: nobody is asked",
+    )
     resource: str | None = Field(
         default=None,
         pattern=r"^[a-z][a-z0-9]*$",

@@ -132,7 +132,7 @@ class ClaimSwitch:
         for workload in reversed(users):
             self.say(f"start {workload}")
             workloads.start(self.cluster, workload)
-            workloads.wait_until_ready(self.cluster, workload, self.patience)
+            workloads.wait_until_ready(self.cluster, (workload,), self.patience)
         for step in plan.steps:
             self._volumes.reclaim(step.restored.volume, step.restored.reclaim_policy)
         what = "former claims again" if self.back else "restored claims"

@@ -23,7 +23,7 @@ from catalyx_dr.model.target import CustomResourceTarget, SpliceHelmTarget
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.identity_proof import Proof, prove
 from catalyx_dr.operations.import_order import TO_RESOURCE, TO_WORKLOAD, FoundDump, ImportOrder, find_dump
-from catalyx_dr.operations.import_preflight import look, workloads_of
+from catalyx_dr.operations.import_preflight import app_of, look, workloads_of
 from catalyx_dr.operations.patience import PATIENT, Patience
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.rebuilt_history import rebuild_dumps
@@ -39,8 +39,6 @@ __all__ = ["ImportOrder", "import_identities", "preflight"]
 
 _DUMP, _PARTY, _FINGERPRINT, _REPLACED, _VALUES = "dump", "expectedParty", "fingerprint", "replaced", "values"
 _POLL_SECONDS = 1
-# The kubelet needs some five minutes for so many.
-_HOPELESS_RESTARTS = 5
 
 
 def import_identities(
@@ -225,7 +223,7 @@ class _Run:
     def _values_are_applied(self) -> bool:
         target = self.spec.target
         if not isinstance(target, SpliceHelmTarget):
-            return ValidatorClient(self.spec.api.url, ONCE).is_ready()
+            return self._is_up()
         deployment = validator_deployment.read(self.cluster, target.validator_workload.name)
         return carries_import(deployment, self.order.new_identifier)
 
@@ -241,22 +239,13 @@ class _Run:
             self.patience.ready,
             f"the validator at {self.spec.api.url} is not ready; look at its pods' logs and events",
         )
-        for workload in present:
-            workloads.wait_until_ready(self.cluster, workload, self.patience.answer)
+        workloads.wait_until_ready(self.cluster, present, self.patience.answer)
 
     def _is_up(self) -> bool:
         """Tell whether the validator is ready; raises UnprovenError when it only starts and ends, again and again."""
         if ValidatorClient(self.spec.api.url, ONCE).is_ready():
             return True
-        target = self.spec.target
-        if isinstance(target, SpliceHelmTarget):
-            restarts = validator_deployment.restarts(self.cluster, target.validator_workload.name)
-            if restarts >= _HOPELESS_RESTARTS:
-                raise UnprovenError(
-                    f"{target.validator_workload} was started {restarts} times again and never became ready; look at "
-                    "the log of its last run. 'Unknown secret' after 'ValidatorLicense not found' means that its "
-                    "contracts were not imported after its party had moved"
-                )
+        workloads.check_starts(self.cluster, workloads_of(self.spec))
         return False
 
     def _prove(self) -> Record:
@@ -280,10 +269,7 @@ class _Run:
 
     def _check_contracts_came(self, proof: Proof) -> None:
         """A crash between party move and contract import is silent: the app comes back ready and empty (domain 4)."""
-        target = self.spec.target
-        if not isinstance(target, SpliceHelmTarget):
-            return
-        restarts = validator_deployment.restarts(self.cluster, target.validator_workload.name)
+        restarts = workloads.restarts(self.cluster, app_of(self.spec))
         if restarts and (proof.balance is None or proof.balance.effective_unlocked_qty == 0):
             raise UnprovenError(
                 f"the validator app was restarted {restarts} times during the import and "
@@ -303,7 +289,8 @@ class _Run:
         raise _kind_of_failure(error)(
             f"{error}\nIf the validator comes up by itself, run the same request again: it only proves. If not, "
             f"identifier {used!r} is burnt: ask again with another requestId and another newParticipantIdentifier that "
-            "was never used (canton-network/splice#752). If the party was moved already (its log says so), the import "
+            "was never used (canton-network/splice#752). If the party was moved already (the app's log says so; "
+            "'Unknown secret' after 'ValidatorLicense not found' means that its contracts did not follow), the import "
             f"must name the participant that has it now: add movedTo: "
             f"PAR::{used}::{self.progress.record.details.get(_FINGERPRINT)} to the next request. "
             f"Databases set aside: {self._aside}"

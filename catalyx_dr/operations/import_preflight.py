@@ -68,10 +68,11 @@ def look(
 
 def _hosted_by(spec: ValidatorSpec, found: FoundDump) -> str | None:
     """Participant that has the party now, as the network tells; None when it cannot be asked."""
-    if not isinstance(spec.target, SpliceHelmTarget):
+    scan_url = spec.target.scan_url
+    if scan_url is None:
         return None
     try:
-        return ScanClient(spec.target.scan_url, ONCE).participant_of(expected_party(found.dump.metadata))
+        return ScanClient(scan_url, ONCE).participant_of(expected_party(found.dump.metadata))
     except UnreachableError:
         return None
 
@@ -90,6 +91,12 @@ def workloads_of(spec: ValidatorSpec) -> tuple[Workload, ...]:
     if isinstance(target, SpliceHelmTarget) and target.validator_workload not in spec.workloads:
         return (target.validator_workload, *spec.workloads)
     return spec.workloads
+
+
+def app_of(spec: ValidatorSpec) -> tuple[Workload, ...]:
+    """The validator app's workload: the one that the target names, else the first of all."""
+    target = spec.target
+    return (target.validator_workload,) if isinstance(target, SpliceHelmTarget) else spec.workloads[:1]
 
 
 def _obstacles(spec: ValidatorSpec, secrets: SecretFiles) -> tuple[str, ...]:

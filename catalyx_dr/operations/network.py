@@ -3,16 +3,16 @@
 from catalyx_dr.adapters.http_peer import ONCE
 from catalyx_dr.adapters.scan_api import ScanClient
 from catalyx_dr.model.errors import UnreachableError
-from catalyx_dr.model.target import SpliceHelmTarget
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.restore_preflight import UpgradeFacts
 
 
 def upgrade_facts(spec: ValidatorSpec) -> UpgradeFacts | None:
     """Serial of the active synchronizer; None when the stack names no Scan."""
-    if not isinstance(spec.target, SpliceHelmTarget):
+    scan_url = spec.target.scan_url
+    if scan_url is None:
         return None
     try:
-        return UpgradeFacts(ScanClient(spec.target.scan_url, ONCE).synchronizer_serial())
+        return UpgradeFacts(ScanClient(scan_url, ONCE).synchronizer_serial())
     except UnreachableError as error:
         return UpgradeFacts(fault=str(error))

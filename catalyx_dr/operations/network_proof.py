@@ -2,7 +2,6 @@
 
 from catalyx_dr.adapters.scan_api import ScanClient
 from catalyx_dr.model.errors import UnprovenError
-from catalyx_dr.model.target import SpliceHelmTarget
 from catalyx_dr.model.validator_spec import ValidatorSpec
 
 
@@ -11,9 +10,10 @@ def prove_hosting(spec: ValidatorSpec, party: str, participant: str) -> str | No
 
     Raises UnprovenError when it is another one than `participant`, UnreachableError when Scan does not answer.
     """
-    if not isinstance(spec.target, SpliceHelmTarget):
+    scan_url = spec.target.scan_url
+    if scan_url is None:
         return None
-    found = ScanClient(spec.target.scan_url).participant_of(party)
+    found = ScanClient(scan_url).participant_of(party)
     if found != participant:
         raise UnprovenError(
             f"Scan says that {party} is hosted by {found or 'nobody'}, the validator runs as {participant}; "

@@ -214,8 +214,7 @@ class _Run:
         self.progress.phase("start the workloads", 78)
         for workload in self.spec.workloads:
             workloads.start(self.cluster, workload)
-        for workload in self.spec.workloads:
-            workloads.wait_until_ready(self.cluster, workload, self.patience.ready)
+        workloads.wait_until_ready(self.cluster, self.spec.workloads, self.patience.ready)
 
     def _verify(self, manifest: Manifest, targets: tuple[LoadTarget, ...]) -> Record:
         replaced = replaced_names(targets)

@@ -230,8 +230,7 @@ class _Run:
         self.progress.phase("start the workloads", 60)
         for workload in self.plan.spec.workloads:
             workloads.start(self.cluster, workload)
-        for workload in self.plan.spec.workloads:
-            workloads.wait_until_ready(self.cluster, workload, self.patience.ready)
+        workloads.wait_until_ready(self.cluster, self.plan.spec.workloads, self.patience.ready)
 
     def _verify(self) -> Record:
         self.progress.phase("verify the validator", 80)

@@ -195,7 +195,8 @@ def _fields_at(model: type[BaseModel], location: Sequence[int | str]) -> list[st
         following = [inner for choice in choices for inner in _models_of(choice, part)]
         tagged = [choice for choice in choices if _tag(choice) == part]
         choices = following or tagged or choices
-    return [field.alias or name for choice in choices for name, field in choice.model_fields.items()]
+    names = (field.alias or name for choice in choices for name, field in choice.model_fields.items())
+    return list(dict.fromkeys(names))
 
 
 def _models_of(model: type[BaseModel], field_name: str) -> list[type[BaseModel]]:

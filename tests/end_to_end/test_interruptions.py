@@ -165,6 +165,7 @@ def test_import_through_a_vendors_resource_outlives_a_killed_update(interrupted:
                 "resourceKind": validator_operator.KIND,
                 "name": VALIDATOR,
                 "autoInitOff": {"participant": {"autoInit": False}},
+                "scanUrl": stack.validator["target"]["scanUrl"],
             }
         )
         stack.declare(

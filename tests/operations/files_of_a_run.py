@@ -71,7 +71,7 @@ class FileWorkloads:
     def start(self, _cluster: object, workload: Workload) -> None:
         self._set(workload, True)
 
-    def wait(self, _cluster: object, _workload: Workload, _patience: timedelta) -> None:
+    def wait(self, _cluster: object, _workloads: object, _patience: timedelta) -> None:
         pass
 
     def _set(self, workload: Workload, runs: bool) -> None:

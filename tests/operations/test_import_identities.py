@@ -1,7 +1,7 @@
 """Identity imports: refused before anything is touched, or proven by the validator itself, or told what to do."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from catalyx_dr.model.validator_spec import IdentityDumps, ValidatorSpec
 from catalyx_dr.operations.dump_identities import dump_identities
 from catalyx_dr.operations.import_identities import ImportOrder, import_identities
 from catalyx_dr.operations.patience import Patience
+from catalyx_dr.rules.crash_loop import HOPELESS_RESTARTS
 from catalyx_dr.rules.splice_chart import IDENTIFIER_VARIABLE, carries_import, import_changes
 from tests.fixtures_identity import (
     FINGERPRINT,
@@ -64,8 +65,13 @@ class Deployed:
             self.changes.append(operations)
         self.document = apply_json_patch(self.document, operations)
 
-    def restarts(self, _cluster: object, _name: str) -> int:
+    def restarts(self, _cluster: object, apps: Sequence[Workload]) -> int:
+        assert [app.name for app in apps] == ["validator-app"]
         return self.restarted
+
+    def check_starts(self, _cluster: object, _workloads: object) -> None:
+        if self.restarted >= HOPELESS_RESTARTS:
+            raise UnprovenError("deployment/validator-app never became ready: CrashLoopBackOff")
 
     def set_by_hand(self, spec: ValidatorSpec) -> None:
         self.change(None, "", import_changes(self.document, NEW, "http://scan:5012", spec.target.bootstrap_secret))
@@ -168,15 +174,14 @@ def lost(
             }
         }
     )
-    for name in ("read", "change", "restarts"):
+    for name in ("read", "change"):
         monkeypatch.setattr(validator_deployment, name, getattr(deployed, name))
+    for name in ("restarts", "check_starts"):
+        monkeypatch.setattr(workloads, name, getattr(deployed, name))
     stand_ins = StandInWorkloads(dict.fromkeys(("validator-app", "participant"), True), validator_app, deployed)
-    monkeypatch.setattr(workloads, "exists", stand_ins.exists)
-    monkeypatch.setattr(workloads, "stop", stand_ins.stop)
-    monkeypatch.setattr(workloads, "start", stand_ins.start)
+    for name in ("exists", "stop", "start", "wait_until_gone", "wait_until_ready"):
+        monkeypatch.setattr(workloads, name, getattr(stand_ins, name))
     monkeypatch.setattr(access, "denied", stand_ins.denied_rights)
-    for name in ("wait_until_gone", "wait_until_ready"):
-        monkeypatch.setattr(workloads, name, stand_ins.wait)
     spec = protected.spec.model_copy(
         update={
             "api": ValidatorApi(url=validator_app.url, wallet_login=WalletLogin()),
@@ -414,8 +419,8 @@ def test_an_empty_wallet_after_a_crash_is_not_completed(lost: Lost) -> None:
 
 
 def test_a_validator_that_crashes_again_and_again_is_not_waited_for(lost: Lost) -> None:
-    lost.workloads.starts, lost.deployed.restarted = False, 5
-    with pytest.raises(UnprovenError, match="started 5 times again and never became ready"):
+    lost.workloads.starts, lost.deployed.restarted = False, HOPELESS_RESTARTS
+    with pytest.raises(UnprovenError, match=r"never became ready: CrashLoopBackOff\nIf the validator comes up by"):
         lost.run()
 
 
@@ -473,6 +478,15 @@ def test_printed_values_that_nobody_applies_end_the_wait(lost: Lost) -> None:
     with pytest.raises(UnreachableError, match="the values were not applied"):
         lost.run(apply="print")
     assert not any(lost.workloads.running.values())
+
+
+def test_a_resource_that_was_made_by_hand_and_crashes_is_told_early(lost: Lost) -> None:
+    lost.declare(target=CUSTOM)
+    lost.lose_databases()
+    lost.workloads.running.clear()
+    lost.deployed.restarted = HOPELESS_RESTARTS
+    with pytest.raises(UnprovenError, match="never became ready"):
+        lost.run(apply="print")
 
 
 def test_the_vendors_resource_is_waited_for(lost: Lost, when_waited_for: When) -> None:
@@ -542,6 +556,31 @@ def test_the_vendors_resource_is_patched_while_the_workloads_stand_still(
             "disableAutoInit": True,
         }
     ]
+
+
+def test_a_crash_is_told_early_of_the_vendors_resource_too(lost: Lost, resource: StandInResource) -> None:
+    lost.workloads.starts, lost.deployed.restarted = False, HOPELESS_RESTARTS
+    with pytest.raises(UnprovenError, match="never became ready: CrashLoopBackOff"):
+        lost.run(apply="custom-resource")
+
+
+def test_an_empty_wallet_after_a_crash_under_the_vendors_operator_is_not_completed(
+    lost: Lost, resource: StandInResource
+) -> None:
+    lost.deployed.restarted, lost.app.balance = 1, "0.0000000000"
+    with pytest.raises(UnprovenError, match="may have crashed after its party moved"):
+        lost.run(apply="custom-resource")
+
+
+def test_the_network_proves_the_vendors_resource_too_where_it_names_scan(lost: Lost, resource: StandInResource) -> None:
+    lost.declare(target=lost.spec.target.model_copy(update={"scan_url": lost.app.url}))
+    lost.app.hosted_by = f"PAR::elsewhere::{FINGERPRINT}"
+    with pytest.raises(RefusedError, match=r"party-place: Scan says that PAR::elsewhere::"):
+        lost.run(apply="custom-resource")
+
+    lost.app.hosted_by = None
+    proofs = cast("list[str]", lost.run("r2", apply="custom-resource").details["provenBy"])
+    assert "scan" in proofs
 
 
 def test_nothing_is_started_when_the_operator_does_not_see_the_patch(lost: Lost, resource: StandInResource) -> None:

@@ -1,7 +1,8 @@
 """A logical upgrade of the synchronizer between backup and restore, as a Scan that runs tells of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -9,12 +10,17 @@ import pytest
 
 from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.environment_spec import VerdictOverride
+from catalyx_dr.model.target import CustomResourceTarget, SpliceHelmTarget, Target
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.restore import RestoreOrder, preflight
 from catalyx_dr.rules.verdict import Outcome, Verdict
 from tests.dev_validator.harness import running_scan
 from tests.fixtures_restore import answering_at
 from tests.fixtures_validator import Protected
+
+VendorsTarget = partial(
+    CustomResourceTarget, api_version="canton.example/v1", resource_kind="Validator", name="validator-1"
+)
 
 
 @pytest.fixture
@@ -31,8 +37,12 @@ def verdict(protected: Protected, order: RestoreOrder) -> Verdict:
 
 
 @pytest.mark.usefixtures("workload_log")
-def test_set_is_refused_after_an_upgrade_and_only_a_reason_lets_it_pass(protected: Protected, scan: str) -> None:
-    protected = replace(protected, spec=protected.spec.model_copy(update=answering_at(scan)))
+@pytest.mark.parametrize("target", [SpliceHelmTarget, VendorsTarget], ids=["splice-helm", "custom-resource"])
+def test_set_is_refused_after_an_upgrade_and_only_a_reason_lets_it_pass(
+    protected: Protected, scan: str, target: Callable[..., Target]
+) -> None:
+    played = {**answering_at(scan), "target": target(scan_url=scan)}
+    protected = replace(protected, spec=protected.spec.model_copy(update=played))
     back_up(protected.spec, protected.surroundings)
     assert VolumeStore(protected.surroundings.volume).manifest(protected.set_ids[0]).synchronizer_serial == 0
     order = RestoreOrder("latest", "r1")

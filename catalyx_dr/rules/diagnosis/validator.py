@@ -8,12 +8,11 @@ from catalyx_dr.model.inside_facts import InsideFacts, Problem
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.snapshot_set import SWITCH, SWITCH_BACK
 from catalyx_dr.model.target import SpliceHelmTarget
+from catalyx_dr.rules.crash_loop import HOPELESS_RESTARTS
 from catalyx_dr.rules.diagnosis.diagnosis import Diagnosis, Rule
 from catalyx_dr.rules.diagnosis.facts import ClusterFacts, WorkloadFacts
 from catalyx_dr.rules.identity import fingerprint_of, identifier_of
 from catalyx_dr.rules.validator_status import newest_proven, participant_of
-
-_HOPELESS_RESTARTS = 5
 
 
 def workloads(facts: ClusterFacts) -> Iterator[Diagnosis]:
@@ -200,7 +199,7 @@ def bucket(facts: ClusterFacts) -> Iterator[Diagnosis]:
 
 
 def _not_ready(found: WorkloadFacts) -> Diagnosis:
-    crashing = found.restarts >= _HOPELESS_RESTARTS or found.waiting == "CrashLoopBackOff"
+    crashing = found.restarts >= HOPELESS_RESTARTS or found.waiting == "CrashLoopBackOff"
     return Diagnosis(
         "workload-crashing" if crashing else "workload-not-ready",
         found.name,

@@ -94,4 +94,25 @@ def wallet_login(stack: Stack) -> Iterator[Found]:
             )
 
 
-RULES = (fixed_image, pullable_image, database_over_tls, wallet_login)
+@rule(
+    "DR054",
+    "A recovery can be proven by the network",
+    severity="warning in production and critical",
+    why="Scan tells which participant has the party, and whether the synchronizer was upgraded since a set was taken. "
+    "Without it a recovery into the wrong place is found by people, later.",
+    source="Splice documentation, Validator Disaster Recovery; Scan API",
+)
+def scan_named(stack: Stack) -> Iterator[Found]:
+    """Report a validator whose network cannot be asked."""
+    for path, validator in stack.validators():
+        if stack.strict and validator.target.scan_url is None:
+            yield Found(
+                Severity.WARNING,
+                f"{path}.target.scanUrl",
+                validator.name,
+                "no Scan is named, so that neither party nor synchronizer can be asked for",
+                "add target.scanUrl, the public address of a Scan of the validator's network",
+            )
+
+
+RULES = (fixed_image, pullable_image, database_over_tls, wallet_login, scan_named)
