@@ -103,6 +103,12 @@ def _left_in_the_cluster(api: Client) -> list[str]:
     return [*volumes, *wide, *map(str, records)]
 
 
+_LOCKED = (
+    "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the "
+    "lock file with `pulumi cancel`."
+)
+
+
 @on_the_platform
 def test_interrupted(rescue: Rescue) -> None:
     before = rescue.capture()
@@ -123,10 +129,16 @@ def test_interrupted(rescue: Rescue) -> None:
         check=False,
     )
     assert locked.returncode != 0
-    assert "pulumi cancel" in locked.stdout + locked.stderr, "it tells what the page tells"
 
     told = rescue.follow("interrupted")
 
+    quoted = (FOLDER / "interrupted.md").read_text()
+    for said, message in (
+        (locked.stdout + locked.stderr, _LOCKED),
+        (told, "warning: Attempting to deploy or update resources with 1 pending operations from previous deployment."),
+    ):
+        assert message in said
+        assert message in quoted, "who searches for it finds the page"
     assert "is there already and is watched" in told or "was completed at" in told
     ended = rescue.api.get(Job, job, namespace=NAMESPACE).metadata
     assert (ended and ended.uid) == (started and started.uid), "nothing was done twice"
