@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from catalyx_dr.adapters import volume_snapshots
 from catalyx_dr.adapters.records import RecordStore
@@ -12,11 +13,11 @@ from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.capture_id import captured_at, is_capture_id
 from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.environment_spec import IdentityImportRequest, RecoveryRequest, RestoreRequest
-from catalyx_dr.model.errors import RefusedError
+from catalyx_dr.model.errors import CatalyxDrError, RefusedError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.record import READ_SET, Record, RecordKind, RecordStatus
-from catalyx_dr.model.selector import is_newest
+from catalyx_dr.model.selector import may_mean
 from catalyx_dr.model.snapshot_set import SnapshotCapture
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.identity import how_applied, metadata_of
@@ -57,6 +58,7 @@ class Seen:
 
 
 _NOTHING_SEEN = Seen()
+Found = TypeVar("Found", Manifest, IdentityDumpMetadata)
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,9 @@ def plan_restore(
     if request.source == "snapshot":
         return _plan_from_snapshots(spec, request, known or request.set, history, now, seen)
     captures = [record for record in history if record.kind is RecordKind.BACKUP_SET]
-    manifests = {one.set_id: one for one in seen.manifests()} if request.source == "bucket" and not captures else {}
-    plan = _resolve(captures, manifests, known or request.set, request, "backup set")
+    in_bucket, fault = _asked(seen.manifests) if request.source == "bucket" and not captures else ((), "")
+    manifests = {one.set_id: one for one in in_bucket}
+    plan = _resolve(captures, manifests, fault, known or request.set, request, "backup set")
     if plan.taken is None:
         return plan
     manifest = manifests.get(plan.capture)
@@ -109,7 +112,7 @@ def _plan_from_snapshots(
     found = seen.snapshots()
     sets = [record for record in history if record.kind is RecordKind.BACKUP_SET]
     if found is None:
-        plan = _resolve(sets, {}, selector, request, "backup set")
+        plan = _resolve(sets, (), "", selector, request, "backup set")
     else:
         plan = RecoveryPlan(choose(volume_snapshots.captures(found, sets), selector).identifier)
     if plan.taken is None:
@@ -159,8 +162,9 @@ def plan_import(
         return RecoveryPlan(known or request.dump, done=True)
     history = records.list(spec.name)
     captures = [record for record in history if record.kind is RecordKind.IDENTITY_DUMP]
-    listed = {one.dump_id: one for one in seen.dumps()} if request.source == "bucket" and not captures else {}
-    plan = _resolve(captures, listed, known or request.dump, request, "identity dump")
+    in_bucket, fault = _asked(seen.dumps) if request.source == "bucket" and not captures else ((), "")
+    listed = {one.dump_id: one for one in in_bucket}
+    plan = _resolve(captures, listed, fault, known or request.dump, request, "identity dump")
     note = (import_note(spec, request, plan, now),)
     if earlier is not None and earlier.details.get(IDENTIFIER_USED):
         return RecoveryPlan(plan.capture, warnings=plan.warnings, notes=note)
@@ -247,19 +251,31 @@ def _earlier_capture(earlier: Record | None, name: str, selector: str) -> str | 
     capture = earlier.details.get(name) if earlier else None
     if earlier is None or not isinstance(capture, str):
         return None
-    if not is_newest(selector) and selector != capture:
+    if not may_mean(selector, capture):
         raise different(name, earlier, capture, selector)
     return capture
+
+
+def _asked(ask: Callable[[], Sequence[Found]]) -> tuple[Sequence[Found], str]:
+    """What the bucket lists, and why it could not be asked."""
+    try:
+        return ask(), ""
+    except CatalyxDrError as error:
+        return (), str(error)
 
 
 def _resolve(
     records: Iterable[Record],
     listed: Iterable[str],
+    fault: str,
     selector: str,
     request: RecoveryRequest,
     kind: str,
 ) -> RecoveryPlan:
-    """Choose among the records, else among what the bucket lists: a namespace may be new, the bucket all there is."""
+    """Choose among the records, else among what the bucket lists: a namespace may be new, the bucket all there is.
+
+    `fault`: why the bucket could not be asked from here.
+    """
     captures = recorded_captures(records, request.source) or [Capture.named(identifier) for identifier in listed]
     try:
         return RecoveryPlan(choose(captures, selector, kind=kind).identifier)
@@ -267,4 +283,5 @@ def _resolve(
         if (captures and request.source != "bucket") or request.source == "cluster":
             raise
         # The volume or bucket may hold what no record tells of: the Job looks there, and refuses by itself.
-        return RecoveryPlan(selector, warnings=(f"{error}; the Job will look in the {request.source} itself",))
+        told = f"{error}; from here the bucket could not be asked: {fault}" if fault else str(error)
+        return RecoveryPlan(selector, warnings=(f"{told}; the Job will look in the {request.source} itself",))

@@ -13,7 +13,7 @@ from catalyx_dr.adapters.restored_claims import missing_classes, refused_claims
 from catalyx_dr.adapters.trial_server import refused_trials
 from catalyx_dr.adapters.volume_snapshots import ClusterSnapshots
 from catalyx_dr.model.backup_set import Manifest
-from catalyx_dr.model.errors import CatalyxDrError, RefusedError
+from catalyx_dr.model.errors import RefusedError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
 from catalyx_dr.model.snapshot_set import SnapshotCapture
 from catalyx_dr.model.target import CustomResourceTarget
@@ -91,11 +91,8 @@ def _allowed(ask: Callable[[], Answer]) -> Answer | None:
 def _in_bucket(
     cluster: Cluster, spec: ValidatorSpec, read: Callable[[BucketStore], Sequence[Found]]
 ) -> Sequence[Found]:
-    """What the store lists, where it can be reached from here with the key that the cluster keeps; else nothing."""
+    """What the store lists, with the key that the cluster keeps; raises CatalyxDrError where it cannot be asked."""
     bucket = spec.backup.bucket if spec.backup else None
     if bucket is None:
         return ()
-    try:
-        return read(BucketStore.reach(bucket, ClusterSecrets(cluster), Effort.BRIEF))
-    except CatalyxDrError:
-        return ()
+    return read(BucketStore.reach(bucket, ClusterSecrets(cluster), Effort.BRIEF))

@@ -8,7 +8,7 @@ import pulumi
 from pulumi.dynamic import Resource
 
 from catalyx_dr.model.record import READ_SET, Record, RecordKind
-from catalyx_dr.model.selector import is_newest
+from catalyx_dr.model.selector import may_mean
 from dynamic_providers.cluster_job import ClusterJobProvider, Properties, different
 from dynamic_providers.request_resource import outputs, progress_urn, quiet
 
@@ -29,7 +29,7 @@ class DatabaseRestoreProvider(ClusterJobProvider):
     def refuse_other_meaning(self, done: Record, props: Properties) -> None:
         """A request that restored one set cannot stand for another; `latest` means the one it was."""
         then = done.details.get(READ_SET)
-        if not is_newest(props["set"]) and props["set"] != then and then is not None:
+        if isinstance(then, str) and not may_mean(props["set"], then):
             raise different("set", done, then, props["set"])
 
 

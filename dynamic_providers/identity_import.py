@@ -8,7 +8,7 @@ import pulumi
 from pulumi.dynamic import Resource
 
 from catalyx_dr.model.record import Record, RecordKind
-from catalyx_dr.model.selector import is_newest
+from catalyx_dr.model.selector import may_mean
 from dynamic_providers.cluster_job import ClusterJobProvider, Properties, different
 from dynamic_providers.request_resource import outputs, progress_urn, quiet
 
@@ -29,7 +29,7 @@ class IdentityImportProvider(ClusterJobProvider):
     def refuse_other_meaning(self, done: Record, props: Properties) -> None:
         """A request that imported one dump under one identifier cannot stand for another."""
         then = done.details.get("dump")
-        if not is_newest(props["dump"]) and props["dump"] != then and then is not None:
+        if isinstance(then, str) and not may_mean(props["dump"], then):
             raise different("dump", done, then, props["dump"])
         identifier = done.details.get("newParticipantIdentifier")
         if identifier not in (None, props["newParticipantIdentifier"]):

@@ -27,6 +27,9 @@ class BucketIdentities:
     store: BucketStore
     prefix: str
 
+    def __str__(self) -> str:
+        return f"in {self.store} under {self._folder}"
+
     def put_content(self, metadata: IdentityDumpMetadata, content: bytes) -> IdentityDumpMetadata:
         """Store the dump, encrypted to the recipients of its metadata; it is listed only after `publish`.
 

@@ -25,6 +25,9 @@ class BucketSets:
     store: BucketStore
     prefix: str
 
+    def __str__(self) -> str:
+        return f"in {self.store} under {self.prefix}sets/"
+
     def key(self, set_id: str, name: str) -> str:
         """Key of one object of a set."""
         return f"{self.prefix}sets/{set_id}/{name}"

@@ -22,7 +22,7 @@ class AgeIdentities:
     def read(cls, path: Path) -> "AgeIdentities":
         """Read a file as age-keygen writes it; raises RefusedError that never shows a line of it."""
         try:
-            lines = [line.strip() for line in path.read_text().splitlines()]
+            lines = [line.strip() for line in path.read_text(errors="replace").splitlines()]
         except OSError as error:
             raise RefusedError(f"age identity file {path} cannot be read: {error.strerror}") from None
         keys = [line for line in lines if line and not line.startswith("#")]

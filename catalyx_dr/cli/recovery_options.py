@@ -46,18 +46,15 @@ def read_overrides(texts: list[str] | None) -> tuple[VerdictOverride, ...]:
 
 
 def read_secret_key(text: str | None) -> SecretKey | None:
-    """Read SECRET/KEY; raises RefusedError for another form."""
+    """Read SECRET/KEY; raises RefusedError for another form, which is not shown."""
     if text is None:
         return None
     name, _, key = text.partition("/")
     try:
-        return SecretKey(name=name, key=key) if key else _no_key(text)
+        return SecretKey(name=name, key=key)
     except ValidationError:
-        return _no_key(text)
-
-
-def _no_key(text: str) -> SecretKey:
-    raise RefusedError(f"--age-identity {text!r} names no Secret and key; write SECRET/KEY")
+        # What was given may be the identity itself.
+        raise RefusedError("--age-identity names no Secret and key; write SECRET/KEY") from None
 
 
 def fresh_name(prefix: str) -> str:

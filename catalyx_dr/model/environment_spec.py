@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from catalyx_dr.model.selector import Selector, SetSelector
-from catalyx_dr.model.spec import Flag, ImageReference, KubernetesName, SecretKey, Spec
+from catalyx_dr.model.spec import Flag, ImageReference, KubernetesName, Reason, SecretKey, Spec
 from catalyx_dr.model.validator_spec import ValidatorSpec
 
 FindingId = Annotated[str, StringConstraints(pattern=r"^DR[0-9]{3}$")]
@@ -33,7 +33,7 @@ class VerdictOverride(Spec):
     """A refusal of the preflight that a person takes upon himself, by its name and with a reason for the record."""
 
     verdict: str = Field(pattern=r"^[a-z]+(-[a-z]+)*$")
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=10)]
+    reason: Reason
 
     def __str__(self) -> str:
         return f"{self.verdict}={self.reason}"
@@ -107,7 +107,7 @@ class Waiver(Spec):
 
     finding: FindingId
     validator: KubernetesName | None = Field(default=None, description="Absent: wherever the finding appears")
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=10)]
+    reason: Reason
 
 
 class EnvironmentSpec(Spec):

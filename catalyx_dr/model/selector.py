@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, StringConstraints
 
 from catalyx_dr.model.capture_id import PATTERN as CAPTURE_ID_PATTERN
-from catalyx_dr.model.capture_id import check_capture_id
+from catalyx_dr.model.capture_id import captured_at, check_capture_id
 
 LATEST = "latest"
 _BEFORE = re.compile(r"^latest before (\S+)$")
@@ -39,9 +39,12 @@ class Selection:
         return cls(LATEST, zoned)
 
 
-def is_newest(text: str) -> bool:
-    """Tell whether a selector stands for whatever is newest, so that the id is known only when it is looked up."""
-    return text == LATEST or _BEFORE.fullmatch(text) is not None
+def may_mean(text: str, capture_id: str) -> bool:
+    """Tell whether a selector, at some time, can have named the capture: `latest` was any, or any before its moment."""
+    selection = Selection.parse(text)
+    if selection.named != LATEST:
+        return text == capture_id
+    return selection.before is None or captured_at(capture_id) < selection.before
 
 
 def _check(text: str) -> str:

@@ -28,6 +28,8 @@ Flag = Annotated[bool, Strict()]
 def _check_data_key(key: str) -> str:
     if key == "." or key.startswith(".."):
         raise ValueError(f"{key!r} is no key of a Secret: it would lead out of its folder; write the key that is there")
+    if key.upper().startswith("AGE-SECRET-KEY"):
+        raise ValueError("this is a private key itself, and known to whoever reads the file; name a Secret's key")
     return key
 
 
@@ -42,6 +44,11 @@ ObjectName = Annotated[
 ]
 # A text that says something, on one line; <...> would be a gap that somebody forgot to fill.
 Text = Annotated[str, StringConstraints(pattern=r"^[^\s<>]([^<>\n]*[^\s<>])?$")]
+# Why a person decided otherwise, as a review and a record show it.
+Reason = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$", min_length=10, max_length=500),
+]
 # Key of a Secret's or ConfigMap's data.
 DataKey = Annotated[
     str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253), AfterValidator(_check_data_key)

@@ -76,7 +76,7 @@ def find_dump(
     if bucket is None or order.age_identity_file is None:
         raise RefusedError(f"validator {spec.name!r} declares no backup.bucket to read from; use source cluster")
     listed = bucket.published()
-    chosen = choose([Capture.named(one.dump_id) for one in listed], selector, kind=_KIND).identifier
+    chosen = choose([Capture.named(one.dump_id) for one in listed], selector, kind=_KIND, place=str(bucket)).identifier
     stored = _open(bucket, chosen, AgeIdentities.read(order.age_identity_file))
     return FoundDump(stored, (*(metadata for _, metadata in known), *listed), tuple(listed))
 

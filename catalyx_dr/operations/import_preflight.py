@@ -8,16 +8,16 @@ from catalyx_dr.adapters.fresh_databases import obstacles, participant_ids
 from catalyx_dr.adapters.http_peer import ONCE
 from catalyx_dr.adapters.keycloak import machine_token, user_token
 from catalyx_dr.adapters.postgres import PostgresServer
-from catalyx_dr.adapters.scan_api import ScanClient
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.adapters.validator_api import ValidatorClient
 from catalyx_dr.model.databases import DatabaseRole
-from catalyx_dr.model.errors import CatalyxDrError, UnreachableError
+from catalyx_dr.model.errors import CatalyxDrError
 from catalyx_dr.model.target import CustomResourceTarget, SpliceHelmTarget, Workload
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.dump_identities import machine_login
 from catalyx_dr.operations.identity_proof import wallet_login
 from catalyx_dr.operations.import_order import TO_RESOURCE, FoundDump, ImportOrder
+from catalyx_dr.operations.network import hosted_by
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.identity import expected_party, how_applied, identifier_of, read_dump
 from catalyx_dr.rules.identity_history import (
@@ -51,7 +51,7 @@ def look(
         latest_participant_id=latest_participant(history, found.known),
         unproven_imports=unproven_imports(history, found.dump.metadata),
         moved_to=order.moved_to,
-        hosted_by=_hosted_by(spec, found),
+        hosted_by=hosted_by(spec, expected_party(found.dump.metadata)),
         target=target_facts(spec, order.apply, cluster),
         now=surroundings.now(),
         content=found.dump.content,
@@ -64,17 +64,6 @@ def look(
         login_faults=_login_faults(spec, surroundings.secrets),
         onboarding_secret=surroundings.secrets.path(onboarding.name, onboarding.key).exists(),
     )
-
-
-def _hosted_by(spec: ValidatorSpec, found: FoundDump) -> str | None:
-    """Participant that has the party now, as the network tells; None when it cannot be asked."""
-    scan_url = spec.target.scan_url
-    if scan_url is None:
-        return None
-    try:
-        return ScanClient(scan_url, ONCE).participant_of(expected_party(found.dump.metadata))
-    except UnreachableError:
-        return None
 
 
 def target_facts(spec: ValidatorSpec, apply: str, cluster: Cluster) -> TargetFacts:

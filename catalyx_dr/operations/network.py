@@ -7,6 +7,17 @@ from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.restore_preflight import UpgradeFacts
 
 
+def hosted_by(spec: ValidatorSpec, party: str) -> str | None:
+    """Participant that has the party now; None when nobody has it or tells it."""
+    scan_url = spec.target.scan_url
+    if scan_url is None:
+        return None
+    try:
+        return ScanClient(scan_url, ONCE).participant_of(party)
+    except UnreachableError:
+        return None
+
+
 def upgrade_facts(spec: ValidatorSpec) -> UpgradeFacts | None:
     """Serial of the active synchronizer; None when the stack names no Scan."""
     scan_url = spec.target.scan_url

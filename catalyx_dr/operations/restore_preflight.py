@@ -18,10 +18,11 @@ from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnreachableErr
 from catalyx_dr.model.record import REBUILT, RecordKind, RecordStatus
 from catalyx_dr.model.snapshot_set import SnapshotManifest
 from catalyx_dr.model.validator_spec import ValidatorSpec
-from catalyx_dr.operations.network import upgrade_facts
+from catalyx_dr.operations.network import hosted_by, upgrade_facts
 from catalyx_dr.operations.restore_source import RestoreSource
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.database_names import is_loading
+from catalyx_dr.rules.identity import fingerprint_of
 from catalyx_dr.rules.recovery import choose
 from catalyx_dr.rules.recovery_rights import recovery_rights
 from catalyx_dr.rules.restore_preflight import (
@@ -38,7 +39,7 @@ def choose_set(source: RestoreSource, selector: str, place: str) -> SetFacts:
     """Choose the set and open it; a fault is part of the facts, so that all other verdicts are told with it."""
     identifier = None
     try:
-        identifier = choose(source.captures(), selector).identifier
+        identifier = choose(source.captures(), selector, place=source.place).identifier
         manifest = source.manifest(identifier)
         source.check_opens(manifest)
     except CatalyxDrError as error:
@@ -67,6 +68,7 @@ def around(spec: ValidatorSpec, chosen: SetFacts, surroundings: Surroundings, cl
         now=surroundings.now(),
         chosen=chosen,
         upgrade=upgrade_facts(spec),
+        hosted_by=_party_host(spec, described),
         dumps_known=True,
         dump_taken=max(dumps, default=None),
         original=original_of(spec, described, records) if described else None,
@@ -75,6 +77,12 @@ def around(spec: ValidatorSpec, chosen: SetFacts, surroundings: Surroundings, cl
         ),
         denied=access.denied(cluster, recovery_rights(spec)),
     )
+
+
+def _party_host(spec: ValidatorSpec, described: Manifest | SnapshotManifest | None) -> str | None:
+    if described is None or described.participant_id is None:
+        return None
+    return hosted_by(spec, f"{described.party_hint}::{fingerprint_of(described.participant_id)}")
 
 
 def original_of(spec: ValidatorSpec, manifest: Manifest | SnapshotManifest, records: RecordStore) -> OriginalFacts:

@@ -23,6 +23,10 @@ class RestoreSource(Protocol):
     """Holds backup sets."""
 
     @property
+    def place(self) -> str:
+        """Where sets are looked for, for people."""
+
+    @property
     def marks(self) -> Marked:
         """Where a damaged set is marked."""
 
@@ -47,6 +51,11 @@ class VolumeSource:
     """Sets on the backup volume, used where they lie."""
 
     store: VolumeStore
+
+    @property
+    def place(self) -> str:
+        """The volume has no name here."""
+        return "on the backup volume"
 
     @property
     def marks(self) -> Marked:
@@ -86,6 +95,11 @@ class BucketSource:
     sets: BucketSets
     identities: AgeIdentities = field(repr=False)
     scratch: Path
+
+    @property
+    def place(self) -> str:
+        """Bucket and prefix, which depend on what the stack says."""
+        return str(self.sets)
 
     @property
     def marks(self) -> Marked:

@@ -144,6 +144,8 @@ def identifier_unused(facts: ImportFacts) -> Verdict:
     where = {**facts.used_identifiers, facts.spec.node_identifier: "the stack's nodeIdentifier"}
     if facts.participant_id:
         where[identifier_of(facts.participant_id)] = f"the dump's participant {facts.participant_id}"
+    if facts.moved_to:
+        where[identifier_of(facts.moved_to)] = f"movedTo {facts.moved_to}"
     if facts.present_participant_id:
         present = facts.present_participant_id
         where[identifier_of(present)] = f"the present participant {present}"

@@ -18,10 +18,10 @@ _WARN_FROM = timedelta(days=25)
 _LISTED = 10
 
 
-def choose(captures: Iterable[Capture], selector: str, *, kind: str = "backup set") -> Capture:
+def choose(captures: Iterable[Capture], selector: str, *, kind: str = "backup set", place: str = "") -> Capture:
     """Capture that `selector` names: an id, or `latest` for the newest proven one (`latest before <moment>`).
 
-    Raises RefusedError, which lists what there is, when there is none or it was never proven.
+    Raises RefusedError, which lists what there is (at `place`), when there is none or it was never proven.
     """
     ordered = sorted(captures, key=lambda capture: (capture.taken, capture.identifier), reverse=True)
     try:
@@ -33,19 +33,20 @@ def choose(captures: Iterable[Capture], selector: str, *, kind: str = "backup se
         usable = [capture for capture in ordered if capture.proven and (before is None or capture.taken < before)]
         if not usable:
             when = f" taken before {before.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if before else ""
-            raise RefusedError(f"there is no proven {kind}{when}; {_listing(ordered)}")
+            raise RefusedError(f"there is no proven {kind}{when}; {_listing(ordered, place)}")
         return usable[0]
     if not is_capture_id(selector):
         raise RefusedError(
-            f"{selector!r} names no {kind}; write latest or an id, or latest before a moment; {_listing(ordered)}"
+            f"{selector!r} names no {kind}; write latest or an id, or latest before a moment; "
+            f"{_listing(ordered, place)}"
         )
     named = [capture for capture in ordered if capture.identifier == selector]
     if not named:
-        raise RefusedError(f"there is no {kind} {selector}; {_listing(ordered)}")
+        raise RefusedError(f"there is no {kind} {selector}; {_listing(ordered, place)}")
     if not named[0].proven:
         raise RefusedError(
             f"{kind} {selector} is not proven (its run failed, it is incomplete, or it was found damaged) and cannot "
-            f"be used; {_listing(ordered)}"
+            f"be used; {_listing(ordered, place)}"
         )
     return named[0]
 
@@ -99,9 +100,9 @@ def age_verdict(taken: datetime, now: datetime) -> Verdict:
     return passed(name, text)
 
 
-def _listing(ordered: Sequence[Capture]) -> str:
+def _listing(ordered: Sequence[Capture], place: str) -> str:
     proven = [capture.identifier for capture in ordered if capture.proven]
     if not proven:
-        return "no proven one is available"
+        return f"no proven one is available {place}".rstrip()
     more = f" and {len(proven) - _LISTED} older" if len(proven) > _LISTED else ""
     return f"available: {', '.join(proven[:_LISTED])}{more}"

@@ -26,6 +26,7 @@ RESTORE_CHECKS: Checks = {
     "set-age": None,
     "set-order": "an app that is ahead of its participant looks healthy and is wrong (domain 4)",
     "synchronizer-upgrade": None,
+    "party-place": None,
     "database-servers": "nothing can be loaded without them",
     "versions": "PostgreSQL itself cannot load such a dump",
     "canton-version": None,
@@ -124,13 +125,17 @@ class UpgradeFacts:
 
 @dataclass(frozen=True)
 class RestoreFacts:
-    """What was found before a restore; `dump_taken`: of the newest identity dump, of those that `dumps_known` tells."""
+    """What was found before a restore; `dump_taken`: of the newest identity dump, of those that `dumps_known` tells.
+
+    `hosted_by`: participant that has the party, as Scan says.
+    """
 
     spec: ValidatorSpec
     now: datetime
     chosen: SetFacts
     in_place: bool = False
     upgrade: UpgradeFacts | None = None
+    hosted_by: str | None = None
     servers: ServerFacts | None = None
     dumps_known: bool = False
     dump_taken: datetime | None = None
@@ -149,6 +154,7 @@ def restore_verdicts(facts: RestoreFacts) -> tuple[Verdict, ...]:
             set_age,
             _set_order,
             synchronizer_upgrade,
+            party_place,
             _database_servers,
             _versions,
             _canton_version,
@@ -236,6 +242,20 @@ def synchronizer_upgrade(facts: RestoreFacts) -> Verdict | None:
     if then is None or now is None:
         return passed(name, f"migration {spec.migration_id}; no serial of the synchronizer to compare")
     return passed(name, f"migration {spec.migration_id}, synchronizer serial {now}")
+
+
+def party_place(facts: RestoreFacts) -> Verdict | None:
+    """The party is still with the participant that the set is of; an import would have moved it (domain 1.4)."""
+    manifest, hosted = facts.chosen.described, facts.hosted_by
+    if manifest is None or hosted is None:
+        return None
+    if hosted != manifest.participant_id:
+        return refusal(
+            "party-place",
+            f"Scan says that {hosted} has the party, the set is of {manifest.participant_id}",
+            f"choose a set that was taken of {hosted}, or bring the party back by an identity import",
+        )
+    return passed("party-place", f"Scan says that {hosted} has the party")
 
 
 def _database_servers(facts: RestoreFacts) -> Verdict | None:

@@ -51,6 +51,7 @@ _PATTERNS = {
     r"^[a-z0-9.-]+/v[a-z0-9]+$": "group/version, for example example.com/v1",
     r"^[A-Z][A-Za-z0-9]*$": "a kind as Kubernetes writes it, for example Validator",
     r"^[a-zA-Z0-9_-]+$": "letters, digits, '_' and '-'",
+    r"^[^\x00-\x1f\x7f]*$": "a text on one line",
     r"^DR[0-9]{3}$": "an id of a finding, for example DR010",
     r"^latest$|^[0-9]{8}t[0-9]{6}z$": "latest, or an id such as 20261124t060000z",
     r"^latest$|^latest before \S+$|^[0-9]{8}t[0-9]{6}z$": (

@@ -15,7 +15,7 @@ from tests.live_stack import AGENT_IMAGE
 __all__ = ["client", "kubeconfig", "namespace"]
 pytestmark = pytest.mark.cluster
 _CRASHING, _WAITING = Workload(name="participant"), Workload(name="validator-app")
-_PROGRAM = "print('login with password=correct-horse'); raise SystemExit('Unknown secret')"
+_PROGRAM = "print('login with password=correct-horse', 'Unknown secret', sep='\\n'); raise SystemExit(1)"
 
 
 def deploy(client: Client, namespace: str, workload: Workload, program: str) -> None:

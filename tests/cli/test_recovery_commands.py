@@ -94,6 +94,13 @@ def test_preflight_of_a_restore_is_a_job_with_the_rights_of_one(played: PlayedJo
     assert played.removed == [played.submitted[0]["metadata"]["name"]]
 
 
+@pytest.mark.parametrize("given", ["AGE-SECRET-KEY-1ABC", "AGE-SECRET-KEY-1ABC/key", "safe/AGE-SECRET-KEY-1ABC"])
+def test_identity_in_the_place_of_its_name_is_not_shown(played: PlayedJobs, given: str) -> None:
+    error = run("preflight", "restore", "--source", "bucket", "--age-identity", given)
+    assert str(error) == "--age-identity names no Secret and key; write SECRET/KEY"
+    assert played.submitted == []
+
+
 def test_refused_preflight_is_told_from_a_failed_one(played: PlayedJobs) -> None:
     played.ends, played.code = JobState.FAILED, 2
     assert isinstance(run("preflight", "restore"), RefusedError)

@@ -64,7 +64,8 @@ def test_preview_names_set_age_and_what_is_scaled_down() -> None:
     assert "deployment/validator-app, deployment/participant are scaled down" in note
     assert passed.startswith("preflight r1: pass: set-proven (")
     assert left == (
-        "preflight r1: left to the Job: set-of-this-validator, set-order, synchronizer-upgrade, database-servers, "
+        "preflight r1: left to the Job: set-of-this-validator, set-order, synchronizer-upgrade, party-place, "
+        "database-servers, "
         "versions, canton-version, database-rights, space, workloads, permissions, way-back"
     )
 
@@ -148,6 +149,18 @@ def test_bucket_is_asked_by_the_job_when_the_namespace_knows_nothing() -> None:
     assert "the Job will look in the volume itself" in plan.warnings[0]
 
 
+def test_bucket_that_refuses_its_access_key_is_told_of_in_the_preview() -> None:
+    def refuse() -> tuple[Manifest, ...]:
+        raise RefusedError("could not list in bucket 'b': InvalidAccessKeyId")
+
+    plan = plan_restore(SPEC, restore(source="bucket"), MemoryRecords(), NOW, Seen(manifests=refuse))
+
+    assert plan.capture == "latest"
+    assert (
+        "from here the bucket could not be asked: could not list in bucket 'b': InvalidAccessKeyId" in plan.warnings[0]
+    )
+
+
 def test_completed_request_does_nothing_and_keeps_the_set_that_latest_was() -> None:
     done = record(RecordKind.RESTORE, "r1", NOW, set=capture_id(HOURS[6]))
     plan = plan_restore(SPEC, restore(), MemoryRecords([*SETS.list(), done]), NOW)
@@ -166,6 +179,13 @@ def test_request_id_never_stands_for_another_set(status: RecordStatus) -> None:
     earlier = record(RecordKind.RESTORE, "r1", NOW, status, set=capture_id(HOURS[6]))
     with pytest.raises(RefusedError, match="requestId 'r1' was used for set"):
         plan_restore(SPEC, restore(capture_id(HOURS[3])), MemoryRecords([*SETS.list(), earlier]), NOW)
+
+
+def test_request_id_never_stands_for_a_moment_before_its_set() -> None:
+    done = MemoryRecords([*SETS.list(), record(RecordKind.RESTORE, "r1", NOW, set=capture_id(HOURS[6]))])
+    assert plan_restore(SPEC, restore(f"latest before {HOURS[3].isoformat()}"), done, NOW).done
+    with pytest.raises(RefusedError, match="requestId 'r1' was used for set"):
+        plan_restore(SPEC, restore(f"latest before {HOURS[6].isoformat()}"), done, NOW)
 
 
 def test_import_names_dump_and_new_participant() -> None:
@@ -269,7 +289,7 @@ def test_snapshots_are_chosen_as_the_job_does_and_judged_before_anything_is_made
     note, passed, left = plan.notes
     assert "nothing is stopped or replaced until somebody runs catalyx-dr switch-claims" in note
     assert "storage-class (csi); space (quota and limits of the namespace take new claims: 2 GiB for" in passed
-    assert left == "preflight r1: left to the Job: versions, workloads, permissions"
+    assert left == "preflight r1: left to the Job: party-place, versions, workloads, permissions"
 
 
 @pytest.mark.parametrize(
@@ -301,4 +321,7 @@ def test_records_tell_of_snapshots_that_may_not_be_listed() -> None:
     records = MemoryRecords([captured(RecordKind.BACKUP_SET, HOURS[3], "snapshot")])
     plan = plan_restore(SNAPSHOTTED, restore(source="snapshot"), records, NOW)
     assert plan.capture == capture_id(HOURS[3])
-    assert "left to the Job: set-of-this-validator, set-order, synchronizer-upgrade, storage-class" in plan.notes[2]
+    assert (
+        "left to the Job: set-of-this-validator, set-order, synchronizer-upgrade, party-place, storage-class"
+        in plan.notes[2]
+    )

@@ -21,6 +21,7 @@ from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.patience import Patience
 from catalyx_dr.operations.restore import RestoreOrder, preflight, restore
 from catalyx_dr.rules.verdict import Outcome
+from tests.fixtures_bucket import STORE_SECRET
 from tests.fixtures_restore import PlayedApi, answering_at, change
 from tests.fixtures_validator import Protected, WorkloadLog
 
@@ -270,19 +271,36 @@ def test_wrong_identity_is_named_before_the_restore(
     ("content", "message"),
     [
         (None, "cannot be read"),
-        ("", "holds no age identity"),
-        ("AGE-SECRET-KEY-1QQQ", "damaged age identity"),
+        (b"", "holds no age identity"),
+        (b"AGE-SECRET-KEY-1QQQ", "damaged age identity"),
+        ("AGE-SECRET-KEY-1QQQ".encode("utf-16"), "holds no age identity"),
     ],
 )
 def test_missing_or_damaged_identity_is_named(
-    in_bucket: Protected, tmp_path: Path, content: str | None, message: str
+    in_bucket: Protected, tmp_path: Path, content: bytes | None, message: str
 ) -> None:
     path = tmp_path / "given.txt"
     if content is not None:
-        path.write_text(content)
+        path.write_bytes(content)
 
     with pytest.raises(RefusedError, match=message):
         _restore(in_bucket, source="bucket", age_identity_file=path)
+
+
+def test_bucket_that_holds_nothing_under_the_prefix_is_named_with_it(
+    in_bucket: Protected, workload_log: WorkloadLog
+) -> None:
+    renamed = replace(in_bucket, spec=in_bucket.spec.model_copy(update={"name": "renamed"}))
+    with pytest.raises(RefusedError, match=r"set-proven: there is no proven backup set; .* under renamed/sets/"):
+        _restore(renamed, source="bucket", age_identity_file=in_bucket.identity_file)
+    assert _untouched(in_bucket, workload_log)
+
+
+def test_wrong_access_key_is_named_before_the_restore(in_bucket: Protected, workload_log: WorkloadLog) -> None:
+    in_bucket.surroundings.secrets.path(STORE_SECRET, "secret-access-key").write_text("of another store")
+    with pytest.raises(RefusedError, match=r"set-proven: could not list .* in bucket .*: SignatureDoesNotMatch"):
+        _restore(in_bucket, source="bucket", age_identity_file=in_bucket.identity_file)
+    assert _untouched(in_bucket, workload_log)
 
 
 def test_bucket_without_an_identity_is_refused(in_bucket: Protected) -> None:
@@ -441,13 +459,18 @@ def test_damaged_set_is_found_before_anything_is_dropped_in_place(
     assert _untouched(backed_up, workload_log)
 
 
-def test_party_that_scan_sees_on_another_participant_is_not_called_restored(
-    backed_up: Protected, monkeypatch: pytest.MonkeyPatch
+def test_party_that_scan_sees_on_another_participant_is_refused_and_never_called_restored(
+    backed_up: Protected, workload_log: WorkloadLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(PlayedApi, "hosted_by", "PAR::acme-validator-1b::1220" + "ab" * 32)
 
-    with pytest.raises(UnprovenError, match=r"Scan says .* is hosted by PAR::acme-validator-1b"):
+    with pytest.raises(RefusedError, match=r"party-place: Scan says that PAR::acme-validator-1b::.* has the party"):
         _restore(backed_up)
+    assert _untouched(backed_up, workload_log)
+
+    in_spite = VerdictOverride(verdict="party-place", reason="the party is moved back by hand")
+    with pytest.raises(UnprovenError, match=r"Scan says .* is hosted by PAR::acme-validator-1b"):
+        _restore(backed_up, overrides=(in_spite,))
 
     (record, _) = backed_up.records
     assert record.status is RecordStatus.FAILED

@@ -68,6 +68,7 @@ REFUSALS = [
     ("identifier-unused", {"used_identifiers": {"acme-validator-1b": "import r0 used it"}}, "import r0 used it"),
     ("identifier-unused", {"present_participant_id": f"PAR::acme-validator-1b::{FINGERPRINT}"}, "present participant"),
     ("identifier-unused", {"spec": changed_spec(node_identifier="acme-validator-1b")}, "nodeIdentifier"),
+    ("identifier-unused", {"moved_to": f"PAR::acme-validator-1b::{FINGERPRINT}"}, "movedTo PAR::acme-validator-1b"),
     (
         "party-place",
         {"latest_participant_id": f"PAR::moved::{FINGERPRINT}"},

@@ -62,8 +62,10 @@ def test_what_cannot_be_used_is_refused_with_what_there_is(selector: str, messag
 
 
 def test_nothing_proven() -> None:
-    with pytest.raises(RefusedError, match="there is no proven identity dump; no proven one is available"):
+    with pytest.raises(RefusedError, match=r"there is no proven identity dump; no proven one is available$"):
         choose(HISTORY[:1], "latest", kind="identity dump")
+    with pytest.raises(RefusedError, match=r"no proven one is available in bucket 'b' under acme/$"):
+        choose((), "latest", place="in bucket 'b' under acme/")
 
 
 def test_a_long_list_is_cut() -> None:

@@ -14,7 +14,7 @@ from catalyx_dr.rules.restore_preflight import RESTORE_CHECKS, OriginalFacts, Re
 from catalyx_dr.rules.snapshot_preflight import SNAPSHOT_CHECKS, CopyFacts, restore_checks, snapshot_verdicts
 from tests.rules.test_snapshot_order import NOW, databases, manifest
 
-SET = manifest(NOW, NOW, 200, 200)
+SET = manifest(NOW, NOW, 200, 200).model_copy(update={"participant_id": f"PAR::acme::1220{'ab' * 32}"})
 COPIES = CopyFacts(missing_classes=(), claims="", servers="", majors=dict.fromkeys(DatabaseRole, 17))
 
 
@@ -33,6 +33,7 @@ def facts(chosen: SnapshotManifest = SET, **changes: Any) -> RestoreFacts:
         now=NOW + timedelta(days=1),
         chosen=SetFacts(chosen.set_id, "snapshot", snapshots=chosen),
         upgrade=UpgradeFacts(serial=3),
+        hosted_by=chosen.participant_id,
         dumps_known=True,
         dump_taken=NOW,
         original=OriginalFacts(replaced_here=True),
@@ -63,6 +64,7 @@ def test_each_source_has_verdicts_of_its_own() -> None:
         ("set-order", facts(manifest(NOW, NOW, 201, 200)), COPIES),
         ("synchronizer-upgrade", facts(SET.model_copy(update={"migration_id": 1})), COPIES),
         ("synchronizer-upgrade", facts(SET.model_copy(update={"synchronizer_serial": 2})), COPIES),
+        ("party-place", facts(hosted_by=f"PAR::acme-2::1220{'ab' * 32}"), COPIES),
         ("original-stopped", facts(original=OriginalFacts(False, running="namespace old")), COPIES),
         ("workloads", facts(missing_workloads=("deployment/validator-app",)), COPIES),
         ("permissions", facts(denied=("create pods",)), COPIES),
