@@ -26,6 +26,7 @@ from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.jobs import JobState
 from catalyx_dr.adapters.records import ClusterRecords
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError
+from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from dynamic_providers.cluster_access import ClusterAccess
 from dynamic_providers.progress_lines import progress_lines
@@ -33,6 +34,11 @@ from dynamic_providers.progress_lines import progress_lines
 Properties = dict[str, Any]
 # Nothing else tells one request from another.
 _IDENTITY = ("validator", "namespace", "requestId")
+_RECOVERIES = {
+    RecordKind.RESTORE: "restore",
+    RecordKind.IDENTITY_IMPORT: "import",
+    RecordKind.ROLLBACK: "rollback",
+}
 # Time beyond the Job's own deadline in which the cluster must have ended it.
 _GRACE = timedelta(minutes=5)
 
@@ -100,6 +106,8 @@ class ClusterJobProvider(ResourceProvider):
             self.refuse_other_meaning(done, props)
             say(f"{self._title(props)} was completed at {done.finished:%Y-%m-%d %H:%M:%S} UTC and is not run again")
             return _outcome(done)
+        if self.record_kind is not None:
+            _refuse_beside_another(cluster, self.record_kind, props)
         manifest = _manifest(props)
         name = manifest["metadata"]["name"]
         _make_way(cluster, name, done, say)
@@ -166,6 +174,22 @@ def _manifest(props: Properties) -> dict[str, Any]:
 
 def _same_request(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
     return bool(olds) and all(olds.get(name) == news.get(name) for name in _IDENTITY)
+
+
+def _refuse_beside_another(cluster: Cluster, kind: RecordKind, props: Properties) -> None:
+    """Two recoveries of one validator would stop, start and rename the same: an interrupted one may still go on."""
+    validator = props["validator"]
+    for record in ClusterRecords(cluster).list(validator):
+        operation = _RECOVERIES.get(record.kind)
+        if operation is None or (record.kind, record.identifier) == (kind, props["requestId"]):
+            continue
+        job = ObjectNames(validator, props["namespace"]).job(operation, record.identifier)
+        if record.status is RecordStatus.RUNNING and jobs.state(cluster, job) is JobState.ACTIVE:
+            raise RefusedError(
+                f"{record.kind} {record.identifier} of {validator} is running (phase {record.phase!r}, Job "
+                f"{cluster.namespace}/{job}); nothing was started beside it: wait until catalyx-dr history tells its "
+                "end, or delete that Job, then run the same request again"
+            )
 
 
 def _make_way(cluster: Cluster, name: str, earlier: Record | None, say: Callable[[str], None]) -> None:

@@ -12,6 +12,7 @@ from pulumi.dynamic import CreateResult
 from catalyx_dr.adapters import jobs
 from catalyx_dr.adapters.jobs import CannotStartError, JobState
 from catalyx_dr.model.errors import RefusedError
+from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from dynamic_providers import cluster_job
 from dynamic_providers.cluster_access import ClusterAccess
@@ -131,6 +132,22 @@ def test_running_job_is_adopted(cluster: PlayedCluster, capsys: pytest.CaptureFi
     create()
     assert f"remove {JOB}" not in cluster.calls
     assert "is there already and is watched" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("kind", "operation"),
+    [(RecordKind.IDENTITY_IMPORT, "import"), (RecordKind.RESTORE, "restore"), (RecordKind.ROLLBACK, "rollback")],
+)
+def test_nothing_is_started_beside_another_recovery(cluster: PlayedCluster, kind: RecordKind, operation: str) -> None:
+    other = ObjectNames("acme", "canton").job(operation, "another")
+    cluster.records.save(record(kind, "another", NOW, RecordStatus.RUNNING))
+    cluster.states[other] = JobState.ACTIVE
+    with pytest.raises(RefusedError, match=f"{kind} another of acme is running .*{other}.*nothing was started beside"):
+        create()
+    assert cluster.calls == []
+
+    cluster.states[other] = JobState.FAILED  # killed: its record still says that it runs
+    create()
 
 
 def test_failed_job_is_removed_and_run_again(cluster: PlayedCluster) -> None:
