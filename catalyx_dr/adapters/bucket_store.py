@@ -154,11 +154,15 @@ class BucketStore:
                     upload.abort()
             raise
 
-    def look_at(self, key: str) -> StoredObject:
-        """What the store has under a key; raises MissingError."""
-        with self.explained(f"read {key}"):
-            found = self.client.head_object(Bucket=self.at.name, Key=key)
-        return StoredObject(key, found["ContentLength"], found["ETag"])
+    def look_at(self, key: str, given_up: Event) -> StoredObject:
+        """What the store has under a key; raises MissingError. Waits for a store that is away, until `given_up`."""
+
+        def look() -> StoredObject:
+            with self.explained(f"read {key}"):
+                found = self.client.head_object(Bucket=self.at.name, Key=key)
+            return StoredObject(key, found["ContentLength"], found["ETag"])
+
+        return self.outages.outlast(look, given_up)
 
     def locked_until(self, key: str) -> datetime | None:
         """Moment before which the store says that it will not delete the object, or None."""

@@ -65,14 +65,14 @@ def row_counts(connection: Connection) -> Mapping[str, int]:
     """Rows of every table that a dump holds, and the number of large objects; keys are quoted where SQL wants it."""
     counts = {_LARGE_OBJECTS: int(fetch_value(connection, "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata"))}
     for schema, table, label, _ in connection.execute(_TABLES).fetchall():
-        query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema, table))
+        query = sql.SQL("SELECT count(*) FROM ONLY {}").format(sql.Identifier(schema, table))
         counts[label] = int(fetch_value(connection, query))
     return counts
 
 
 def filled_tables(connection: Connection) -> tuple[str, ...]:
     """Labels of tables with 1000 rows or more, which nothing empties and fills again in passing; no more is read."""
-    query: LiteralString = "SELECT EXISTS (SELECT FROM {} OFFSET 999)"
+    query: LiteralString = "SELECT EXISTS (SELECT FROM ONLY {} OFFSET 999)"
     return tuple(
         label
         for schema, table, label, _ in connection.execute(_TABLES).fetchall()

@@ -82,6 +82,8 @@ class PostgresServer:
                 connect_timeout=_CONNECT_TIMEOUT_SECONDS,
                 application_name="catalyx-dr",
                 options=_UNLIMITED,
+                # A database of no encoding (SQL_ASCII) would give names as bytes.
+                client_encoding="UTF8",
             )
         except psycopg.OperationalError as error:
             raise self._explain(database, error) from None

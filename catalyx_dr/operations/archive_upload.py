@@ -66,7 +66,7 @@ class ArchiveUpload:
         if sent is None or sent.made != self._making:
             return None
         try:
-            found = self.bucket.store.look_at(self.bucket.key(self.set_id, name))
+            found = self.bucket.store.look_at(self.bucket.key(self.set_id, name), self.given_up)
         except MissingError:
             return None
         if (found.bytes, found.etag) != (sent.object.bytes, sent.etag):
@@ -79,7 +79,7 @@ class ArchiveUpload:
         store, key = self.bucket.store, self.bucket.key(self.set_id, name)
         with store.writing(key, self.pace, self.given_up) as upload:
             encrypt(segment, upload, self.recipients)
-        sent, found = upload.measure.as_stored(name), store.look_at(key)
+        sent, found = upload.measure.as_stored(name), store.look_at(key, self.given_up)
         if found.bytes != sent.bytes:
             raise UnprovenError(f"{key} in {store} has {found.bytes} bytes, {sent.bytes} were sent; run again")
         if self.notes:

@@ -47,6 +47,8 @@ def test_upload_goes_on_when_the_store_is_back(bucket: BackupBucket, secrets: Se
         stoppable.stop()
         upload.write(content[8 * _MIB :])
 
+    stoppable.stop()
+    assert store.look_at("large", Event()).bytes == len(content)
     assert store.get("large") == content
     assert not store.client.list_multipart_uploads(Bucket=store.at.name).get("Uploads")
     assert "the upload waits, for 2m at the most" in heard[0]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pyrage
 import pytest
@@ -93,7 +94,7 @@ def _delete(cut: Cut, name: str) -> None:
 
 def _write_over(cut: Cut, name: str) -> None:
     store = cut.protected.bucket_sets.store
-    store.put(cut.key(name), bytes(store.look_at(cut.key(name)).bytes))
+    store.put(cut.key(name), bytes(store.look_at(cut.key(name), Event()).bytes))
 
 
 def _cut_note(cut: Cut, name: str) -> None:

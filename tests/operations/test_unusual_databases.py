@@ -11,7 +11,7 @@ from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.operations import restore as restore_module
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.restore import RestoreOrder, restore
-from tests.fixtures_postgres import USER
+from tests.fixtures_postgres import PARTICIPANT_TABLES, USER
 from tests.fixtures_validator import Protected, WorkloadLog
 
 _CLUSTER: Cluster = None  # type: ignore[assignment]  # workloads are stand-ins
@@ -91,6 +91,51 @@ def test_large_objects_extensions_many_schemas_and_empty_tables(
     assert server.value("participant", "SELECT count(*) FROM no_columns") == 1
     assert server.value("participant", "SELECT count(*) FROM unlogged") == 5
     assert server.value("participant", "SELECT 1 FROM pg_extension WHERE extname = 'pgcrypto'") == 1
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["on the volume", "streamed"])
+def test_tables_that_look_like_something_else(
+    protected: Protected, bucket: BackupBucket, silent_validator: WorkloadLog, streamed: bool
+) -> None:
+    with protected.server.owner("participant") as connection:
+        for statement in (
+            'CREATE TABLE "new\nline" ("co\nl" int, "x) FROM stdin;\nCOPY y" text)',
+            """INSERT INTO "new\nline" SELECT n, E'\\\\.\\n\\\\.' FROM generate_series(1, 7) n""",
+            'CREATE TABLE "-- TOC entry 1 (class 1 OID 5)" AS SELECT 1 AS a',
+            "CREATE TABLE parent AS SELECT 1 AS a",
+            "CREATE TABLE child (b int) INHERITS (parent)",
+            "INSERT INTO child VALUES (1, 2), (3, 4)",
+            "CREATE TABLE generated (a int GENERATED ALWAYS AS (1) STORED)",
+            "INSERT INTO generated DEFAULT VALUES",
+            "CREATE TABLE large AS SELECT repeat(md5(n::text), 300000) AS t FROM generate_series(1, 3) n",
+        ):
+            connection.execute(statement.encode())
+
+    if streamed:
+        _streamed_round_trip(protected.declared(bucket=bucket, volume=None))
+    else:
+        _round_trip(protected)
+
+    server = protected.server
+    assert server.value("participant", 'SELECT count(*) FROM "new\nline"') == 7
+    assert server.value("participant", "SELECT count(*) FROM parent") == 3
+    assert server.value("participant", "SELECT count(*) FROM generated") == 1
+    assert server.value("participant", "SELECT sum(length(t)) FROM large") == 3 * 32 * 300_000
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_other_encodings(protected: Protected, silent_validator: WorkloadLog, encoding: str) -> None:
+    server = protected.server
+    server.run("postgres", sql.SQL("DROP DATABASE participant"))
+    made = "CREATE DATABASE participant OWNER {} ENCODING {} LOCALE 'C' TEMPLATE template0"
+    server.run("postgres", sql.SQL(made), sql.Identifier(USER), encoding)
+    with server.owner("participant") as connection:
+        connection.execute(PARTICIPANT_TABLES.encode())
+        connection.execute(b"CREATE TABLE \"t\xc3\xa9st\" AS SELECT '\xc3\xa9'::text AS a")
+
+    _round_trip(protected)
+
+    assert server.value("participant", "SELECT count(*) FROM pg_tables WHERE tablename LIKE 't%st'") == 1
 
 
 def test_databases_without_rows(protected: Protected, silent_validator: WorkloadLog) -> None:
