@@ -9,22 +9,28 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from typing import cast
 
 import pyrage
 import pytest
 
 from catalyx_dr.adapters import archives
 from catalyx_dr.adapters.bucket_sets import BucketSets
+from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.backup_set import Manifest
+from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import CatalyxDrError, UnprovenError, UnreachableError
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.retention import Retention
 from catalyx_dr.model.run_limits import RunLimits
 from catalyx_dr.model.validator_spec import Encryption
+from catalyx_dr.operations import restore as restore_module
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.export import export
-from tests.fixtures_validator import Protected
+from catalyx_dr.operations.restore import RestoreOrder, restore
+from tests.fixtures_restore import change
+from tests.fixtures_validator import Protected, WorkloadLog
 
 _SEGMENT_BYTES = 20_000
 
@@ -174,6 +180,26 @@ def test_missing_or_damaged_segment_is_named_and_refused(cut: Cut) -> None:
 
     _delete(cut, "participant.tar.0002.age")
     assert cut.set_id not in cut.protected.whole_in_bucket()
+
+
+@pytest.mark.parametrize("places", [{}, {"volume": None}], ids=["volume and bucket", "bucket only"])
+def test_several_segments_are_restored(
+    protected_in_bucket: Protected,
+    workload_log: WorkloadLog,
+    monkeypatch: pytest.MonkeyPatch,
+    places: dict[str, None],
+) -> None:
+    monkeypatch.setattr(restore_module, "prove_restored", lambda *_arguments: {})
+    declared = protected_in_bucket.declared(**places)
+    back_up(declared.spec, declared.surroundings)
+    (manifest,) = declared.bucket_sets.published()
+    assert len(manifest.capture(DatabaseRole.PARTICIPANT).segments) > 3
+    change(declared.server)
+
+    order = RestoreOrder("latest", "r1", "bucket", declared.identity_file)
+    restore(declared.spec, order, declared.surroundings, cast("Cluster", None))
+
+    assert declared.server.value("participant", "SELECT count(*) FROM participant.lapi_events") == 3000
 
 
 def test_whose_time_is_over_sends_one_segment_a_run(cut: Cut) -> None:
