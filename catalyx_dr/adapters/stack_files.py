@@ -181,14 +181,20 @@ def _float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
     return int(number) if number.is_integer() and abs(number) < _LARGEST_WHOLE else number
 
 
-def _leading_zero(_: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+def _leading_zero(_: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:
     problem = f"{node.value} begins with 0, so that YAML reads another number; write it without, or quote a text"
+    raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+
+def _date(_: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:
+    problem = f"{node.value} is a date, which the engine writes in another way; quote it if it is a text"
     raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
 for _tag, _pattern, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("leading-zero", r"[-+]?0[0-9_]+", "-+0"),
+    ("date", r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:(?:[Tt]| +)[0-9]{1,2}:[0-9:.]+(?: *[-+Z][0-9:]*)?)?", "0123456789"),
     ("int", r"[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|[1-9][0-9_]*|0)", "-+0123456789"),
     ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", "-+.0123456789"),
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -196,5 +202,6 @@ for _tag, _pattern, _first in (
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
 _Loader.add_constructor("tag:yaml.org,2002:leading-zero", _leading_zero)
+_Loader.add_constructor("tag:yaml.org,2002:date", _date)
 _Loader.add_constructor("tag:yaml.org,2002:int", _integer)
 _Loader.add_constructor("tag:yaml.org,2002:float", _float)
