@@ -54,7 +54,7 @@ def _read(value: object) -> timedelta:
         return value
     if isinstance(value, str):
         return parse_duration(value)
-    raise ValueError(f"{value!r} is no length of time; write for example 4h")
+    raise ValueError(f"{value!r} is no length of time; write for example 4h, 90m, 30d or 1d12h")
 
 
 def _positive(length: timedelta) -> timedelta:

@@ -164,7 +164,7 @@ def _allowed(detail: ErrorDetails, fields: Sequence[str]) -> str:
         "int_type": "a whole number",
         "int_from_float": "a whole number",
         "finite_number": "a whole number",
-        "bool_type": "true or false",
+        "bool_type": "true or false" + (", without quotes" if detail["input"] in ("true", "false") else ""),
         "string_type": "a text" + ("; put it in quotes" if isinstance(detail["input"], bool | int | float) else ""),
         "tuple_type": "a list, each entry after a dash",
         "dict_type": "a mapping",

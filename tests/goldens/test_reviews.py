@@ -82,6 +82,19 @@ CASES: dict[str, dict[str, Any]] = {
         "base": "recoveries",
         "after": {"remove": ["restore"]},
     },
+    "restore-of-snapshots": {
+        "base": "snapshots",
+        "after": {
+            "set": {
+                "restore": {
+                    "validator": "large",
+                    "source": "snapshot",
+                    "set": "latest before 2026-11-23T06:00:00Z",
+                    "requestId": "large-2026-11-24",
+                }
+            }
+        },
+    },
     "new-stack": {"base": "critical", "before": None, "after": {}},
     "warnings-and-waivers": {
         "before": None,

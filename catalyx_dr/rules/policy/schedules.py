@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import islice
 
 from catalyx_dr.model.cron_grammar import EverySchedule
 from catalyx_dr.model.duration import format_duration
@@ -16,6 +17,8 @@ from catalyx_dr.rules.policy.finding import Found, Severity, Stack, rule
 CANTONS_RECOVERY_POINT = timedelta(hours=4)
 _CANTONS_SETTINGS = "cron: '0 */4 * * *' and recoveryPoint: 4h"
 _HOUR = timedelta(hours=1)
+# A day of backups every four hours, and one more.
+_RUNS_COMPARED = 7
 
 
 @rule(
@@ -185,16 +188,18 @@ def clock_changes(stack: Stack) -> Iterator[Found]:
     source="practice of the field: missed and piled-up runs",
 )
 def no_collisions(stack: Stack) -> Iterator[Found]:
-    """Report validators whose backups start at the same minutes."""
-    together: dict[object, list[tuple[int, str]]] = defaultdict(list)
+    """Report validators of which backups start at the same minute, every time or now and then."""
+    together: dict[float, list[tuple[int, str]]] = defaultdict(list)
     for place, (_, validator) in enumerate(stack.validators()):
         backup = validator.backup
         if backup is None or not backup.schedule.fires or isinstance(backup.schedule.parsed, EverySchedule):
             continue
-        runs = backup.schedule.runs_after(stack.now)
-        together[tuple(next(runs).timestamp() for _ in range(3))].append((place, validator.name))
-    for group in together.values():
-        if len(group) > 1:
+        for run in islice(backup.schedule.runs_after(stack.now), _RUNS_COMPARED):
+            together[run.timestamp()].append((place, validator.name))
+    told: list[set[tuple[int, str]]] = []
+    for group in sorted(together.values(), key=len, reverse=True):
+        if len(group) > 1 and not any(set(group) <= known for known in told):
+            told.append(set(group))
             names = ", ".join(name for _, name in group[:5]) + (f" and {len(group) - 5} more" if len(group) > 5 else "")
             cron = stack.spec.validators[group[1][0]].backup
             yield Found(

@@ -45,6 +45,12 @@ def _looks_itself(request: RecoveryRequest) -> str:
 
 def _told(request: RecoveryRequest, sight: RequestSight, review: Review) -> str:
     stopped = listed([code(str(workload)) for workload in _workloads(request, review.spec)])
+    if isinstance(request, RestoreRequest) and request.source == "snapshot":
+        return (
+            f"{_named(request.set, 'backup set', sight, review)} of {code(request.validator)} is restored into new "
+            "claims and proven there; nothing is stopped until a person runs `catalyx-dr switch-claims`"
+            f"{_overridden(request)}"
+        )
     if isinstance(request, RestoreRequest):
         return (
             f"{code(request.validator)} goes back to {_named(request.set, 'backup set', sight, review)}, read from the "
