@@ -81,6 +81,8 @@ class ClaimVolumes:
     def _make(self, restored: BoundClaim, name: str, labels: dict[str, str]) -> None:
         owner = {"namespace": self.cluster.namespace, "name": name, "uid": None, "resourceVersion": None}
         self._patch_volume(restored.volume, {"spec": {"claimRef": owner}})
+        # A claim that comes before the volume is free again is looked at anew only after a quarter of a minute.
+        came_true(lambda: self._is_free(restored.volume), self.patience)
         claim = PersistentVolumeClaim(
             metadata=ObjectMeta(name=name, namespace=self.cluster.namespace, labels=labels),
             spec=PersistentVolumeClaimSpec(
@@ -103,6 +105,10 @@ class ClaimVolumes:
     def _is_bound(self, name: str) -> bool:
         claim = self._claim(name)
         return claim is not None and claim.status is not None and claim.status.phase == "Bound"
+
+    def _is_free(self, volume: str) -> bool:
+        found = self._volume(volume)
+        return found.status is not None and found.status.phase == "Available"
 
     def _claim(self, name: str) -> PersistentVolumeClaim | None:
         return if_there(

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import NoReturn
 
 from pydantic import JsonValue
-from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from catalyx_dr.adapters import validator_deployment, validator_resource, workloads
 from catalyx_dr.adapters.cluster import Cluster
@@ -16,6 +16,7 @@ from catalyx_dr.adapters.http_peer import ONCE
 from catalyx_dr.adapters.identity_secrets import replace_bootstrap_secret
 from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.adapters.validator_api import ValidatorClient
+from catalyx_dr.adapters.waiting import came_true
 from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
@@ -309,10 +310,5 @@ def _kind_of_failure(error: CatalyxDrError) -> type[CatalyxDrError]:
 
 
 def _until(condition: Callable[[], bool], patience: timedelta, problem: str) -> None:
-    attempts = Retrying(
-        stop=stop_after_delay(patience), wait=wait_fixed(_POLL_SECONDS), retry=retry_if_result(lambda done: not done)
-    )
-    try:
-        attempts(condition)
-    except RetryError:
-        raise UnreachableError(f"after {int(patience.total_seconds())} s {problem}") from None
+    if not came_true(condition, patience):
+        raise UnreachableError(f"after {int(patience.total_seconds())} s {problem}")

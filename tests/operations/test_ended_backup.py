@@ -30,7 +30,8 @@ from tests.fixtures_validator import Protected
 from tests.operations.backup_job import FileRecords
 
 _PROJECT = Path(__file__).parents[2]
-_SLOW = RunLimits(dump_bytes_per_second=Quantity.parse("64Ki"))
+# Some three seconds for each database.
+_SLOW = RunLimits(dump_bytes_per_second=Quantity.parse("256Ki"))
 
 
 def _wait_until(condition: Callable[[], object]) -> None:
