@@ -21,6 +21,7 @@ _OTHERS_WORDS = {
     "cronExpression": "cron",
     "maxBackupNumber": "retention.keep",
     "maxDumpNumber": "retention.keep",
+    "identitiesSecretName": "bootstrapSecret",
 }
 _PATTERNS = {
     r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$": _QUALIFIED,
