@@ -8,17 +8,19 @@ from dataclasses import dataclass
 
 from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import UnprovenError
-from catalyx_dr.rules.restore_preflight import (
-    RESTORE_CHECKS,
-    RestoreFacts,
-    identity_half,
-    original_stopped,
+from catalyx_dr.model.snapshot_set import SnapshotManifest
+from catalyx_dr.rules.restore_preflight import RESTORE_CHECKS, RestoreFacts
+from catalyx_dr.rules.restore_preflight.chosen_set import (
     party_place,
-    permissions_verdict,
     set_age,
     set_of_this_validator,
     set_proven,
     synchronizer_upgrade,
+)
+from catalyx_dr.rules.restore_preflight.surroundings import (
+    identity_half,
+    original_stopped,
+    permissions,
     workloads_known,
 )
 from catalyx_dr.rules.snapshot_order import check_snapshot_order
@@ -64,30 +66,28 @@ def restore_checks(source: str) -> Checks:
 
 def snapshot_verdicts(facts: RestoreFacts, copies: CopyFacts) -> tuple[Verdict, ...]:
     """Every verdict that the facts allow, in the order of `SNAPSHOT_CHECKS`."""
-    verdicts = (
-        set_proven(facts),
-        set_of_this_validator(facts),
-        set_age(facts),
-        _set_order(facts),
-        synchronizer_upgrade(facts),
-        party_place(facts),
-        _storage_class(facts, copies),
-        _space(facts, copies),
-        _throw_away_servers(facts, copies),
-        _versions(facts, copies),
-        identity_half(facts),
-        original_stopped(facts),
-        workloads_known(facts),
-        permissions_verdict(facts.denied),
-        _way_back(facts),
+    of_every_restore = (
+        set_proven,
+        set_of_this_validator,
+        set_age,
+        synchronizer_upgrade,
+        party_place,
+        identity_half,
+        original_stopped,
+        workloads_known,
+        permissions,
     )
-    return tuple(verdict for verdict in verdicts if verdict is not None)
+    found = [check(facts) for check in of_every_restore]
+    manifest = facts.chosen.snapshots
+    if manifest is not None:
+        of_the_copies = (_storage_class, _space, _throw_away_servers, _versions)
+        found += [_set_order(manifest), *(check(manifest, copies) for check in of_the_copies), _way_back()]
+    order = list(SNAPSHOT_CHECKS)
+    return tuple(sorted((one for one in found if one is not None), key=lambda verdict: order.index(verdict.name)))
 
 
-def _set_order(facts: RestoreFacts) -> Verdict | None:
-    name, manifest = "set-order", facts.chosen.snapshots
-    if manifest is None:
-        return None
+def _set_order(manifest: SnapshotManifest) -> Verdict:
+    name = "set-order"
     try:
         check_snapshot_order(manifest)
     except UnprovenError as error:
@@ -96,9 +96,9 @@ def _set_order(facts: RestoreFacts) -> Verdict | None:
     return passed(name, f"app at offset {app}, participant's ledger at {participant}; snapshots in their order")
 
 
-def _storage_class(facts: RestoreFacts, copies: CopyFacts) -> Verdict | None:
-    name, manifest = "storage-class", facts.chosen.snapshots
-    if manifest is None or copies.missing_classes is None:
+def _storage_class(manifest: SnapshotManifest, copies: CopyFacts) -> Verdict | None:
+    name = "storage-class"
+    if copies.missing_classes is None:
         return None
     if copies.missing_classes:
         return refusal(
@@ -109,9 +109,9 @@ def _storage_class(facts: RestoreFacts, copies: CopyFacts) -> Verdict | None:
     return passed(name, ", ".join(sorted({one.source.storage_class for one in manifest.snapshots})))
 
 
-def _space(facts: RestoreFacts, copies: CopyFacts) -> Verdict | None:
-    name, manifest = "space", facts.chosen.snapshots
-    if manifest is None or copies.claims is None:
+def _space(manifest: SnapshotManifest, copies: CopyFacts) -> Verdict | None:
+    name = "space"
+    if copies.claims is None:
         return None
     if copies.claims:
         return refusal(
@@ -123,9 +123,9 @@ def _space(facts: RestoreFacts, copies: CopyFacts) -> Verdict | None:
     return passed(name, f"quota and limits of the namespace take new claims: {sizes}")
 
 
-def _throw_away_servers(facts: RestoreFacts, copies: CopyFacts) -> Verdict | None:
-    name, manifest = "throw-away-servers", facts.chosen.snapshots
-    if manifest is None or copies.servers is None:
+def _throw_away_servers(manifest: SnapshotManifest, copies: CopyFacts) -> Verdict | None:
+    name = "throw-away-servers"
+    if copies.servers is None:
         return None
     if copies.servers:
         return refusal(
@@ -135,10 +135,10 @@ def _throw_away_servers(facts: RestoreFacts, copies: CopyFacts) -> Verdict | Non
     return passed(name, f"a pod as that of {', '.join(servers)} may run on each new claim")
 
 
-def _versions(facts: RestoreFacts, copies: CopyFacts) -> Verdict | None:
+def _versions(manifest: SnapshotManifest, copies: CopyFacts) -> Verdict | None:
     """The pod is that of the server in use, so that its files must be of the same major version."""
-    name, manifest = "versions", facts.chosen.snapshots
-    if manifest is None or not copies.majors:
+    name = "versions"
+    if not copies.majors:
         return None
     taken = {state.role: int(state.server_version.split(".")[0]) for state in manifest.databases}
     others = [
@@ -151,9 +151,7 @@ def _versions(facts: RestoreFacts, copies: CopyFacts) -> Verdict | None:
     return passed(name, ", ".join(sorted({f"PostgreSQL {major}" for major in copies.majors.values()})))
 
 
-def _way_back(facts: RestoreFacts) -> Verdict | None:
-    if facts.chosen.snapshots is None:
-        return None
+def _way_back() -> Verdict:
     return passed(
         "way-back", "the present claims stay as they are; when they are switched, their volumes are kept (--back)"
     )
