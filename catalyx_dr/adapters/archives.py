@@ -18,8 +18,8 @@ from catalyx_dr.adapters.measure import Measure
 from catalyx_dr.model.backup_set import StoredFile
 from catalyx_dr.model.errors import UnprovenError, UnreachableError
 
-# Of the archive, before it is encrypted: what is sent once more after a kill, and less than a store takes in parts.
-SEGMENT_BYTES = 4 * 1024**3
+# Of the archive, before it is encrypted: what is sent once more after a kill. versitygw failed to join one of 4 GiB.
+SEGMENT_BYTES = 1024**3
 _BUFFER_BYTES = 1024 * 1024
 
 
