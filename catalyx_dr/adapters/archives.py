@@ -18,7 +18,7 @@ from catalyx_dr.adapters.measure import Measure
 from catalyx_dr.model.backup_set import StoredFile
 from catalyx_dr.model.errors import UnprovenError, UnreachableError
 
-# Of the archive, before it is encrypted: what is sent once more after a kill. versitygw failed to join one of 4 GiB.
+# Of the archive, before it is encrypted: what is sent once more after a kill. Of two of 4 GiB, versitygw refused one.
 SEGMENT_BYTES = 1024**3
 _BUFFER_BYTES = 1024 * 1024
 
