@@ -17,6 +17,7 @@ from catalyx_dr.rules.environments import load_environment
 from catalyx_dr.rules.policy import findings
 from components.cluster_lookup import ClusterLookup
 from components.protected_stack import declare_stack
+from components.sdk_costs import spare_costs
 from dynamic_providers.cluster_access import ClusterAccess
 
 PROJECT_FOLDER = Path(__file__).parents[2]
@@ -99,6 +100,7 @@ def _readable(value: Any) -> Any:
 
 def declared_by(declare: Callable[[], Any], stack: str = "test") -> list[Declared]:
     """Run `declare` as a program and return what it declared, sorted by type and name."""
+    spare_costs()  # as the program does: what reads an output that is not resolved shows
     answers = _Answers()
     monitor = _Monitor(answers)
     set_mocks(answers, project="catalyx-dr", stack=stack, preview=False, monitor=monitor)

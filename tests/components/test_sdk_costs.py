@@ -3,8 +3,11 @@ import inspect
 
 import pulumi
 import pytest
-from pulumi.runtime import resource, stack
+from google.protobuf.struct_pb2 import Struct
+from pulumi.runtime import resource, rpc, stack
+from pulumi_kubernetes.core.v1 import ConfigMap
 
+from components import sdk_costs
 from components.sdk_costs import KEEP_DEBUG, spare_costs
 
 
@@ -12,6 +15,7 @@ from components.sdk_costs import KEEP_DEBUG, spare_costs
 def undone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulumi.log, "debug", pulumi.log.debug)
     monkeypatch.setitem(vars(stack), "asyncio", asyncio)
+    monkeypatch.setattr(rpc, "resolve_outputs", rpc.resolve_outputs)
     monkeypatch.setattr(resource, "_get_stack_trace", resource._get_stack_trace)
     monkeypatch.delenv(KEEP_DEBUG, raising=False)
 
@@ -28,6 +32,20 @@ def test_places_in_the_program_are_not_looked_for() -> None:
     spare_costs()
     assert not resource._get_stack_trace().frames
     assert "stack_trace = _get_stack_trace()" in inspect.getsource(resource.register_resource)
+
+
+@pytest.mark.parametrize(("kind", "read"), [(ConfigMap, []), (pulumi.CustomResource, [("data", {"key": "value"})])])
+def test_what_kubernetes_objects_came_out_as_is_not_read(
+    kind: type[pulumi.Resource], read: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolved: list[object] = []
+    answered = Struct()
+    answered["data"] = {"key": "value"}
+    monkeypatch.setattr(sdk_costs, "_resolve_outputs", lambda _res, _given, found, **_: resolved.extend(found.items()))
+    spare_costs()
+    rpc.resolve_outputs(object.__new__(kind), answered, answered, deps={}, resolvers={}, custom=True)
+    assert resolved == read
+    assert "rpc.resolve_outputs(" in inspect.getsource(resource.register_resource)
 
 
 def test_debug_messages_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
