@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
-import httpx2
-from lightkube.core.exceptions import ApiError
 from lightkube.models.core_v1 import ContainerStatus
 from lightkube.resources.apps_v1 import Deployment, StatefulSet
 from lightkube.resources.core_v1 import Pod
@@ -13,7 +11,7 @@ from catalyx_dr.adapters.cluster import Cluster, explained
 from catalyx_dr.adapters.waiting import came_true
 from catalyx_dr.model.errors import CatalyxDrError, MissingError, UnprovenError, UnreachableError
 from catalyx_dr.model.target import Workload
-from catalyx_dr.rules.crash_loop import HOPELESS_RESTARTS, last_words
+from catalyx_dr.rules.crash_loop import HOPELESS_RESTARTS
 
 REPLICAS_ANNOTATION = "catalyx-dr/replicas-before-recovery"
 _RESOURCES: dict[str, type[Deployment | StatefulSet]] = {"Deployment": Deployment, "StatefulSet": StatefulSet}
@@ -91,7 +89,7 @@ def wait_until_ready(cluster: Cluster, started: Sequence[Workload], patience: ti
 
 
 def check_starts(cluster: Cluster, started: Sequence[Workload]) -> None:
-    """Raise UnprovenError, with its reason and last words, for a container that only starts and ends."""
+    """Raise UnprovenError, with its reason, for a container that only starts and ends."""
     for workload, pod, container in _started(cluster, started):
         if container.restartCount >= HOPELESS_RESTARTS and not container.ready:
             raise UnprovenError(f"{workload} never became ready: {_crash(cluster, pod, container)}")
@@ -124,17 +122,8 @@ def _crash(cluster: Cluster, pod: Pod, container: ContainerStatus) -> str:
         *((waiting.reason,) if waiting and waiting.reason else ()),
         *((f"its last run ended with {ended.reason or 'no reason'}, exit code {ended.exitCode}",) if ended else ()),
     )
-    words = _last_words(cluster, name, container.name)
-    return ", ".join(facts) + (f"; its last words:\n{words}" if words else "; its log cannot be read")
-
-
-def _last_words(cluster: Cluster, pod: str, container: str) -> str:
-    """Of the run that ended last: while the container waits for the next one, that is the log it has."""
-    try:
-        lines = cluster.client.log(pod, namespace=cluster.namespace, container=container, tail_lines=50)
-        return "\n".join(f"  {line}" for line in last_words("".join(lines)))
-    except (ApiError, httpx2.HTTPError):
-        return ""
+    # Not read here: what is told is kept in records and in the state, and nobody knows what others write to their logs.
+    return f"{', '.join(facts)}; read kubectl logs -n {cluster.namespace} {name} -c {container.name} --previous"
 
 
 def _wait(condition: Callable[[], bool], patience: timedelta, problem: str) -> None:

@@ -52,7 +52,6 @@ def recovery_rights(spec: ValidatorSpec) -> tuple[Right, ...]:
         *changes,
         *_restoring_snapshots(spec),
         Right("pods", ("get", "list")),
-        Right("pods/log", ("get",)),
         Right("secrets", ("create",)),
         Right("secrets", ("delete",), names=(target.bootstrap_secret,)),
         *resource,

@@ -15,7 +15,7 @@ from tests.live_stack import AGENT_IMAGE
 __all__ = ["client", "kubeconfig", "namespace"]
 pytestmark = pytest.mark.cluster
 _CRASHING, _WAITING = Workload(name="participant"), Workload(name="validator-app")
-_PROGRAM = "print('login with password=correct-horse', 'Unknown secret', sep='\\n'); raise SystemExit(1)"
+_PROGRAM = "print('login with password=correct-horse'); raise SystemExit(1)"
 
 
 def deploy(client: Client, namespace: str, workload: Workload, program: str) -> None:
@@ -34,7 +34,11 @@ def deploy(client: Client, namespace: str, workload: Workload, program: str) -> 
     client.create(deployment)
 
 
-def test_wait_ends_with_the_reason_and_the_last_words_though_another_workload_only_waits(
+def _pod_in(told: str) -> str:
+    return told.partition(" of pod ")[2].partition(" ")[0]
+
+
+def test_wait_ends_with_the_reason_though_another_workload_only_waits(
     client: Client, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workloads, "HOPELESS_RESTARTS", 1)
@@ -48,6 +52,7 @@ def test_wait_ends_with_the_reason_and_the_last_words_though_another_workload_on
     told = str(caught.value)
     assert told.startswith("deployment/participant never became ready: container main of pod participant-")
     assert "its last run ended with Error, exit code 1" in told
-    assert told.endswith("its last words:\n  login with password=(hidden)\n  Unknown secret")
+    assert told.endswith(f"; read kubectl logs -n {namespace} {_pod_in(told)} -c main --previous")
+    assert "correct-horse" not in told
     assert workloads.restarts(cluster, (_CRASHING,)) >= 1
     assert workloads.restarts(cluster, (_WAITING, Workload(name="not-there"))) == 0
