@@ -77,7 +77,7 @@ def test_the_stack_file(unchanged_stack: DeclaredStack, backup: dict[str, Any], 
     ("request_blocks", "error"),
     [
         ({"restore": {"set": "20200101t000000z"}}, "20200101t000000z"),
-        ({"restore": {"set": "yesterday"}}, "restore.set: found 'yesterday'; allowed: latest, or an id such as"),
+        ({"restore": {"set": "yesterday"}}, "restore.set: found 'yesterday'; allowed: latest, an id such as"),
         ({"restore": {"set": "latest", "validator": "nobody"}}, "restore.validator: found 'nobody'; allowed: acme"),
         ({"identityImport": {"dump": "20200101t000000z", "newParticipantIdentifier": "fresh"}}, "20200101t000000z"),
         (
