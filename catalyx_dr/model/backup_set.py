@@ -1,5 +1,6 @@
 """Backup sets: one ordered capture of both databases of a validator, described by its manifest."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -80,6 +81,13 @@ class Manifest(Spec):
     def bytes(self) -> int:
         """Bytes of the dumps as they lie on the volume."""
         return sum(file.bytes for capture in self.databases for file in capture.files)
+
+    def with_segments(self, segments: Mapping[DatabaseRole, tuple[StoredFile, ...]]) -> "Manifest":
+        """The same set, with the segments of its archives in the bucket."""
+        app, participant = (
+            capture.model_copy(update={"segments": segments[capture.role]}) for capture in self.databases
+        )
+        return self.model_copy(update={"databases": (app, participant)})
 
     def age(self, now: datetime) -> timedelta:
         """Time since the state that this set holds: from the start of the first capture."""

@@ -157,11 +157,7 @@ class _Run:
 
     def _finish_export(self, bucket: BucketSets, manifest: Manifest, exports: Mapping[DatabaseRole, Export]) -> None:
         try:
-            app, participant = (
-                capture.model_copy(update={"segments": exports[capture.role].result()})
-                for capture in manifest.databases
-            )
-            self._publish(bucket, manifest.model_copy(update={"databases": (app, participant)}))
+            self._publish(bucket, manifest.with_segments({role: one.result() for role, one in exports.items()}))
         except CatalyxDrError as error:
             raise type(error)(f"set {self.set_id} is proven on the volume, but not in the bucket: {error}") from None
 

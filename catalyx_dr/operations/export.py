@@ -68,10 +68,8 @@ def export(
         upload = ArchiveUpload(bucket, manifest.set_id, archive_name(role), recipients, Pace(rate), notes, is_over)
         return _send(upload, notes, TarStream(folder, files))
 
-    app, participant = (
-        capture.model_copy(update={"segments": sent(capture.role, capture.files)}) for capture in manifest.databases
-    )
-    exported = manifest.model_copy(update={"databases": (app, participant), "recipients": tuple(recipients)})
+    segments = {capture.role: sent(capture.role, capture.files) for capture in manifest.databases}
+    exported = manifest.with_segments(segments).model_copy(update={"recipients": tuple(recipients)})
     bucket.publish(exported)
     return exported
 

@@ -22,7 +22,7 @@ from catalyx_dr.operations.network import hosted_by, upgrade_facts
 from catalyx_dr.operations.restore_source import RestoreSource
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.database_names import is_loading
-from catalyx_dr.rules.identity import fingerprint_of
+from catalyx_dr.rules.identity import party_of
 from catalyx_dr.rules.recovery import choose
 from catalyx_dr.rules.recovery_rights import recovery_rights
 from catalyx_dr.rules.restore_preflight import (
@@ -82,7 +82,7 @@ def around(spec: ValidatorSpec, chosen: SetFacts, surroundings: Surroundings, cl
 def _party_host(spec: ValidatorSpec, described: Manifest | SnapshotManifest | None) -> str | None:
     if described is None or described.participant_id is None:
         return None
-    return hosted_by(spec, f"{described.party_hint}::{fingerprint_of(described.participant_id)}")
+    return hosted_by(spec, party_of(described.party_hint, described.participant_id))
 
 
 def original_of(spec: ValidatorSpec, manifest: Manifest | SnapshotManifest, records: RecordStore) -> OriginalFacts:

@@ -142,7 +142,12 @@ def check_party(spec: ValidatorSpec, party_id: str) -> None:
 
 def expected_party(metadata: IdentityDumpMetadata) -> str:
     """Party that an import of the dump must bring back: its hint in the namespace of its keys."""
-    return metadata.party_id or f"{metadata.party_hint}::{fingerprint_of(metadata.participant_id)}"
+    return metadata.party_id or party_of(metadata.party_hint, metadata.participant_id)
+
+
+def party_of(hint: str, participant_id: str) -> str:
+    """Party of that hint in the namespace of the participant's keys."""
+    return f"{hint}::{fingerprint_of(participant_id)}"
 
 
 def fingerprint_of(participant_id: str) -> str:

@@ -42,19 +42,19 @@ def party_hint(facts: ImportFacts) -> Verdict | None:
     """With another hint the validator would ask for another party."""
     if facts.metadata is None:
         return None
-    name, declared, dumped = "party-hint", facts.spec.party_hint, facts.metadata.party_hint
-    if declared != dumped:
-        return refusal(name, f"the stack says {declared!r}, the dump {dumped!r}", f"set partyHint: {dumped}")
-    return passed(name, f"{declared} in stack and dump")
+    return _same("party-hint", "partyHint", facts.spec.party_hint, facts.metadata.party_hint)
 
 
 def migration_configuration(facts: ImportFacts) -> Verdict | None:
     """The vendor's guide asks for the same migration configuration."""
     if facts.metadata is None:
         return None
-    name, declared, dumped = "migration-id", facts.spec.migration_id, facts.metadata.migration_id
+    return _same("migration-id", "migrationId", facts.spec.migration_id, facts.metadata.migration_id)
+
+
+def _same(name: str, field: str, declared: str | int, dumped: str | int) -> Verdict:
     if declared != dumped:
-        return refusal(name, f"the stack says {declared}, the dump {dumped}", f"set migrationId: {dumped}")
+        return refusal(name, f"the stack says {declared!r}, the dump {dumped!r}", f"set {field}: {dumped}")
     return passed(name, f"{declared} in stack and dump")
 
 
