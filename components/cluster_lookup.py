@@ -41,6 +41,7 @@ class ClusterLookup:
     unanswered: list[str] = field(default_factory=list)
     denied: tuple[str, ...] = ()
     _unreachable: CatalyxDrError | None = None
+    _connected: Cluster | None = None
 
     def volume_sizes(self, specs: Iterable[ValidatorSpec]) -> Mapping[str, Quantity]:
         """Sizes of backup volumes that are there already, by validator; none when that could not be looked up."""
@@ -117,7 +118,8 @@ class ClusterLookup:
         if self._unreachable is not None:
             return None
         try:
-            return self.access.connect(namespace)
+            self._connected = self._connected or self.access.connect(namespace)
+            return Cluster(self._connected.client, namespace)
         except RefusedError as error:
             self._unreachable = error
             return None

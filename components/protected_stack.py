@@ -13,10 +13,10 @@ from catalyx_dr.rules.environments import Override, overrides
 from catalyx_dr.rules.policy import Finding
 from components.backup_bucket import BackupBucket, BackupBucketArgs, aws_buckets
 from components.cluster_lookup import ClusterLookup
+from components.kept_backups import KeptBackups
 from components.recoveries import declare_identity_import, declare_restore
 from components.recovery_plan import RecoveryPlan
-from components.validator_protection import ValidatorProtection, ValidatorProtectionArgs, kept_of
-from dynamic_providers.kept_backups import KeptBackups
+from components.validator_protection import ValidatorProtection, ValidatorProtectionArgs
 
 _PROTECTED = (Environment.PRODUCTION, Environment.CRITICAL)
 
@@ -56,9 +56,7 @@ def declare_stack(spec: EnvironmentSpec, findings: Sequence[Finding], lookup: Cl
             notes=_differences(notes, f"validators[{place}].", spec),
         )
         protections[validator.name] = ValidatorProtection(validator.name, args)
-    # The first that a destroy removes and so tells; and its plugin starts beside the others' work, not before it.
-    declared = pulumi.ResourceOptions(depends_on=[one.specification for one in protections.values()])
-    KeptBackups("kept-backups", {validator.name: kept_of(validator) for validator in spec.validators}, declared)
+        KeptBackups(validator)
     summaries = {name: protection.summary for name, protection in protections.items()}
     return {"validators": summaries, **_declare_recoveries(spec, known, protections)}
 

@@ -196,12 +196,6 @@ def destinations_of_dumps(spec: ValidatorSpec) -> list[str]:
     return [secrets, *([f"s3://{bucket.name}/{spec.object_prefix}identities/"] if bucket else [])]
 
 
-def kept_of(spec: ValidatorSpec) -> list[str]:
-    """What outlives the stack."""
-    history = f"records (ConfigMaps) in {spec.namespace}"
-    return [*destinations_of_sets(spec), *destinations_of_dumps(spec), history]
-
-
 def _schedule(cron_job: str, schedule: RunSchedule, now: datetime) -> dict[str, Any]:
     summary: dict[str, Any] = {"cronJob": cron_job, "schedule": f"{schedule.cron} {schedule.time_zone}"}
     if schedule.suspend:

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from lightkube.generic_resource import create_namespaced_resource
-from lightkube.resources.apps_v1 import Deployment, StatefulSet
 from lightkube.resources.core_v1 import Secret
 from lightkube.resources.storage_v1 import StorageClass
 
@@ -16,6 +15,11 @@ from catalyx_dr.model.environment_spec import EnvironmentSpec
 from catalyx_dr.model.errors import RefusedError
 from catalyx_dr.rules.policy.cluster_facts import ClusterFacts, named_secrets
 
+# Only their names are read, so that what they specify is left as it comes.
+_WORKLOADS = {
+    "deployment": create_namespaced_resource("apps", "v1", "Deployment", "deployments"),
+    "statefulset": create_namespaced_resource("apps", "v1", "StatefulSet", "statefulsets"),
+}
 VeleroSchedule = create_namespaced_resource("velero.io", "v1", "Schedule", "schedules")
 _AT_ONCE = 8
 Answer = TypeVar("Answer")
@@ -70,7 +74,7 @@ def _storage_classes(cluster: Cluster) -> Mapping[str, bool]:
 
 def _workloads(cluster: Cluster, namespaces: Iterable[str]) -> Mapping[str, frozenset[str]]:
     found: dict[str, set[str]] = {namespace: set() for namespace in namespaces}
-    for kind, resource in (("deployment", Deployment), ("statefulset", StatefulSet)):
+    for kind, resource in _WORKLOADS.items():
         for namespace, workload in _listed(cluster, resource, found):
             found[namespace].add(f"{kind}/{_name(workload)}")
     return {namespace: frozenset(names) for namespace, names in found.items()}

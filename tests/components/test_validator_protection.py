@@ -99,14 +99,10 @@ def test_dump_job_sees_neither_database_password_nor_volume() -> None:
 
 
 def test_what_is_kept_names_every_place() -> None:
-    kept = one(rendered(stack_spec()), ":KeptBackups", "kept-backups").inputs["kept"]
-    assert kept["acme"] == [
-        "claim canton/acme-backups, folder sets",
-        "s3://acme-backups/acme/sets/",
-        "Secrets canton/acme-identities-*",
-        "s3://acme-backups/acme/identities/",
-        "records (ConfigMaps) in canton",
-    ]
+    kept = (
+        "acme: claim canton/acme-backups; s3://acme-backups/acme/; Secrets canton/acme-identities-*; records in canton"
+    )
+    assert one(rendered(stack_spec()), "catalyx-dr:kept:Backups", kept)
 
 
 def test_names_are_explicit_and_unique_by_type() -> None:

@@ -20,7 +20,6 @@ from dynamic_providers.cluster_job import RequestFailedError
 from dynamic_providers.database_restore import DatabaseRestoreProvider
 from dynamic_providers.ensured_bucket import EnsuredBucketProvider
 from dynamic_providers.identity_import import IdentityImportProvider
-from dynamic_providers.kept_backups import KeptBackupsProvider
 from tests.components.records import MemoryRecords, record
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -252,18 +251,6 @@ def test_removal_undoes_nothing_and_says_so(cluster: PlayedCluster, capsys: pyte
     assert "what it did stays" in said
     assert "bucket b at http://s3 stays" in said
     assert cluster.calls == []
-
-
-def test_what_is_kept_is_said_when_a_validator_leaves_the_stack(
-    cluster: PlayedCluster, capsys: pytest.CaptureFixture[str]
-) -> None:
-    both = {"kept": {"acme": ["claim a", "s3://b"], "globex": ["claim g"]}}
-    assert KeptBackupsProvider().diff("id", both, both).changes is False
-    assert KeptBackupsProvider().diff("id", both, {"kept": {}}).changes is True
-    KeptBackupsProvider().update("id", both, {"kept": {"globex": ["claim g"]}})
-    assert capsys.readouterr().out == "backups of acme are not deleted: claim a; s3://b\n"
-    KeptBackupsProvider().delete("id", both)
-    assert "backups of globex are not deleted: claim g" in capsys.readouterr().out
 
 
 def test_refresh_changes_nothing() -> None:

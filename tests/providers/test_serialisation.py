@@ -5,15 +5,15 @@ from typing import Any
 
 import dill  # type: ignore[import-untyped]
 import pytest
+from pulumi import ResourceOptions
 from pulumi.dynamic.dynamic import serialize_provider
 
 from dynamic_providers.database_restore import DatabaseRestoreProvider
-from dynamic_providers.ensured_bucket import EnsuredBucketProvider
+from dynamic_providers.ensured_bucket import EnsuredBucket, EnsuredBucketArgs, EnsuredBucketProvider
 from dynamic_providers.identity_import import IdentityImportProvider
-from dynamic_providers.kept_backups import KeptBackups, KeptBackupsProvider
 from tests.components.rendering import declared_by
 
-PROVIDERS = (DatabaseRestoreProvider, IdentityImportProvider, EnsuredBucketProvider, KeptBackupsProvider)
+PROVIDERS = (DatabaseRestoreProvider, IdentityImportProvider, EnsuredBucketProvider)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -28,6 +28,7 @@ def test_provider_is_kept_as_a_reference(provider: Any) -> None:
 def test_a_thousand_dynamic_resources_register() -> None:
     def declare() -> None:
         for number in range(1000):
-            KeptBackups(f"kept-{number}", {f"v{number}": ["volume"]})
+            args = EnsuredBucketArgs(f"v{number}", "canton", "r1", "backups", "http://s3", "none", {})
+            EnsuredBucket(f"bucket-{number}", args, ResourceOptions())
 
     assert len(declared_by(declare)) == 1000
