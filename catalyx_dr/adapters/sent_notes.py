@@ -21,9 +21,12 @@ class SentNotes:
         os.close(self._folder)
 
     def write(self, sent: SentSegment) -> None:
-        """Note a segment; what a full disk does not take is sent once more."""
-        with suppress(OSError), open(sent.object.path, "wb", opener=self._opened) as file:
-            file.write(sent.written)
+        """Note a segment, whole or not at all; what a full disk does not take is sent once more."""
+        name = sent.object.path
+        with suppress(OSError):
+            with open(f".{name}", "wb", opener=self._opened) as file:
+                file.write(sent.written)
+            os.rename(f".{name}", name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
 
     def read(self, name: str) -> SentSegment | None:
         """Note of the segment of that name; None when there is none that is whole."""

@@ -65,11 +65,15 @@ class VolumeStore:
         return folder
 
     def publish(self, manifest: Manifest) -> None:
-        """Make the set in flight exist: everything on disk first, the manifest last, then one rename."""
+        """Make the set in flight exist: everything on disk first, the manifest last, then one rename.
+
+        Notes of what is being sent to a bucket meanwhile may be lost.
+        """
         folder = self._in_flight / manifest.set_id
         _write_synced(folder / MANIFEST_NAME, manifest.written)
-        for path in folder.rglob("*"):
-            _sync(path)
+        for dump in (folder / capture.role for capture in manifest.databases):
+            for path in (dump, *dump.rglob("*")):
+                _sync(path)
         _sync(folder)
         folder.rename(self.folder(manifest.set_id))
         _sync(self.sets_folder)
