@@ -66,18 +66,16 @@ def run() -> None:
 
 
 def _rows(validator: Validator) -> list[Row]:
-    backrest = PgBackRest.prepared(validator)
     custom, piped = validator.folder / "custom", validator.folder / "piped"
     both = Contestant("volume and bucket", *_ours(validator, "both"))
     volume = Contestant("volume only", *_ours(validator, "volume", bucket=None))
     bucket = Contestant("bucket only, streamed", *_ours(validator, "bucket", volume=None))
     pg_dump = Contestant("pg_dump -Fc", lambda: _dump(validator, custom, "-Fc > {}"), lambda: _size(custom))
     gzip = Contestant("pg_dump | gzip", lambda: _dump(validator, piped, "| gzip > {}"), lambda: _size(piped))
-    full = Contestant(
-        "pgBackRest full", lambda: measured(backrest.full_backup, **backrest.options), lambda: backrest.bytes
-    )
+    full = _pgbackrest("pgBackRest full", PgBackRest.on_disk(validator))
+    alike = _pgbackrest("pgBackRest full, encrypted to the store", PgBackRest.at_store(validator))
     copy = Contestant("COPY of every row to nothing", lambda: _copy(validator))
-    contestants = (both, full, bucket, pg_dump, volume, gzip, copy)
+    contestants = (both, full, bucket, alike, pg_dump, volume, gzip, copy)
     for number in range(rounds()):
         print(f"  round {number + 1} of {rounds()}", flush=True)
         for contestant in contestants:
@@ -86,8 +84,14 @@ def _rows(validator: Validator) -> list[Row]:
         *(row for ours in (both, bucket) for row in _judged(ours, pg_dump, full, gzip)),
         Row("backup, volume only", volume.seconds, volume.bytes, f"pg_dump -Fc: {pg_dump.seconds:.2f} s",
             volume.ratio(pg_dump)),
-        *(Row(f"peer: {peer.name}", peer.seconds, peer.bytes) for peer in (pg_dump, gzip, full, copy)),
+        *(Row(f"backup, {ours.name}", ours.seconds, ours.bytes, f"{alike.name}: {alike.seconds:.2f} s",
+              ours.ratio(alike)) for ours in (both, bucket)),
+        *(Row(f"peer: {peer.name}", peer.seconds, peer.bytes) for peer in (pg_dump, gzip, full, alike, copy)),
     ]  # fmt: skip
+
+
+def _pgbackrest(name: str, peer: PgBackRest) -> Contestant:
+    return Contestant(name, lambda: measured(peer.full_backup, **peer.options), lambda: peer.bytes)
 
 
 def _judged(ours: Contestant, pg_dump: Contestant, full: Contestant, gzip: Contestant) -> list[Row]:

@@ -12,9 +12,11 @@ import pyrage
 
 from bench import canton_data
 from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.model.bucket import CaBundle
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from dev.cache_folder import content_key, shared_folder
 from dev.toolchain.postgres_programs import postgres_programs
+from tests.certificates import certificates
 from tests.fixtures_bucket import ACCESS_KEY, SECRET_KEY, STORE_SECRET, S3Server, declared_bucket
 from tests.fixtures_postgres import PASSWORD, ThrowawayServer
 from tests.fixtures_validator import declared_validator
@@ -23,6 +25,7 @@ APP, PARTICIPANT = "cantonnet_validator", "participant"
 DATABASES = (APP, PARTICIPANT)
 _MAJOR = 17
 _SEED = "canton"
+_AUTHORITY = CaBundle(name="store-ca")
 # As Splice's chart has it, and the server's own defaults otherwise.
 _SETTINGS = ("max_wal_size=2GB", "shared_buffers=512MB")
 
@@ -33,6 +36,7 @@ class Validator:
 
     server: ThrowawayServer
     spec: ValidatorSpec
+    store: S3Server
     folder: Path
     socket: Path
 
@@ -81,7 +85,7 @@ def canton_validator() -> Iterator[Validator]:
                 (kept / "complete").touch()
             os.environ["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
             with _store(folder) as store:
-                yield Validator(server, _declared(server, store, folder), folder, socket)
+                yield Validator(server, _declared(server, store, folder), store, folder, socket)
         finally:
             server.stop()
 
@@ -101,8 +105,10 @@ def _fill(server: ThrowawayServer) -> None:
 
 @contextmanager
 def _store(folder: Path) -> Iterator[S3Server]:
+    """By TLS, which pgBackRest insists on."""
     (folder / "store").mkdir()
-    store = S3Server(folder / "store")
+    signed = certificates(folder / "store")
+    store = S3Server(folder / "store", ("--cert", signed.certificate, "--key", signed.key), signed.authority)
     try:
         store.client().create_bucket(Bucket="backups")
         yield store
@@ -111,7 +117,9 @@ def _store(folder: Path) -> Iterator[S3Server]:
 
 
 def _declared(server: ThrowawayServer, store: S3Server, folder: Path) -> ValidatorSpec:
+    assert store.trusted is not None
     values = {
+        (_AUTHORITY.name, _AUTHORITY.key): store.trusted.read_text(),
         ("postgres-secrets", "postgresPassword"): PASSWORD,
         (STORE_SECRET, "access-key-id"): ACCESS_KEY,
         (STORE_SECRET, "secret-access-key"): SECRET_KEY,
@@ -124,5 +132,5 @@ def _declared(server: ThrowawayServer, store: S3Server, folder: Path) -> Validat
     (folder / "identity").write_text(f"{identity}\n")
     spec = declared_validator(server, str(identity.to_public()))
     assert spec.backup is not None
-    bucket = declared_bucket(store, "backups")
+    bucket = declared_bucket(store, "backups", ca_bundle=_AUTHORITY)
     return spec.model_copy(update={"backup": spec.backup.model_copy(update={"bucket": bucket})})

@@ -30,9 +30,9 @@ class S3Server:
     """One store with data below `folder`; `options` are versitygw's own, `trusted` are authorities: then it is TLS."""
 
     def __init__(self, folder: Path, options: tuple[str | Path, ...] = (), trusted: Path | None = None) -> None:
-        self._folder = folder
+        self.folder = folder
         self._options = options
-        self._trusted = trusted
+        self.trusted = trusted
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         for name in ("data", "versions"):
@@ -42,18 +42,18 @@ class S3Server:
     @property
     def endpoint(self) -> str:
         """Address of the store."""
-        return f"{'https' if self._trusted else 'http'}://127.0.0.1:{self._port}"
+        return f"{'https' if self.trusted else 'http'}://127.0.0.1:{self._port}"
 
     def start(self) -> None:
         """Start it and wait until it answers."""
         program = VERSITYGW.build()
-        with (self._folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
                     program,
                     *("--port", f"127.0.0.1:{self._port}", "--access", ACCESS_KEY, "--secret", SECRET_KEY),
                     *self._options,
-                    *("posix", "--versioning-dir", self._folder / "versions", self._folder / "data"),
+                    *("posix", "--versioning-dir", self.folder / "versions", self.folder / "data"),
                 ],
                 stdout=log,
                 stderr=log,
@@ -75,7 +75,7 @@ class S3Server:
             region_name="us-east-1",
             aws_access_key_id=ACCESS_KEY,
             aws_secret_access_key=SECRET_KEY,
-            verify=str(self._trusted) if self._trusted else None,
+            verify=str(self.trusted) if self.trusted else None,
             config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
         )
 
@@ -85,7 +85,7 @@ class GivenStore(S3Server):
 
     def __init__(self, endpoint: str) -> None:
         self._given = endpoint
-        self._trusted = None
+        self.trusted = None
 
     @property
     def endpoint(self) -> str:

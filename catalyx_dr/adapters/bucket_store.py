@@ -14,7 +14,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
-from catalyx_dr.adapters.multipart_upload import MultipartUpload
+from catalyx_dr.adapters.multipart_upload import MultipartUpload, crc32
 from catalyx_dr.adapters.outage import Outages, silent
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.secret_files import SecretReader
@@ -111,11 +111,13 @@ class BucketStore:
         return [StoredObject(item["Key"], item["Size"], item["ETag"]) for item in found]
 
     def put(self, key: str, content: bytes) -> None:
-        """Store a small object; the client sends a checksum that the store verifies. Waits for a store that is away."""
+        """Store a small object, with a checksum that the store verifies. Waits for a store that is away."""
 
         def put() -> None:
             with self.explained(f"write {key}"):
-                self.client.put_object(Bucket=self.at.name, Key=key, Body=content, **self.object_arguments())
+                self.client.put_object(
+                    Bucket=self.at.name, Key=key, Body=content, ChecksumCRC32=crc32(content), **self.object_arguments()
+                )
 
         self.outages.outlast(put, Event())
 
