@@ -1,6 +1,9 @@
 """The files of a dump: measured, hashed, and compared with what a manifest says of them."""
 
+import errno
 import hashlib
+import os
+import stat
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +19,13 @@ def measured(root: Path, below: str, threads: int) -> tuple[StoredFile, ...]:
     """Every file of the dump `root/below`, its path relative to `root`, hashed by several threads."""
     with ThreadPoolExecutor(threads) as pool:
         return tuple(pool.map(lambda path: described(root, path), files_of(root, below)))
+
+
+def regular(path: Path) -> Path:
+    """The path itself. Raises OSError when nothing is there, or a pipe or a device, which would never end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return path
 
 
 def files_of(root: Path, below: str) -> list[Path]:
@@ -42,11 +52,16 @@ def dump_path(root: Path, below: str) -> Path:
     return archive if archive.is_file() else root / below
 
 
+def name_below(root: Path, path: Path) -> str:
+    """The path below `root` as a manifest has it; what is no UTF-8 in it is escaped, since no record takes it."""
+    return os.fsencode(path.relative_to(root).as_posix()).decode(errors="backslashreplace")
+
+
 def described(root: Path, path: Path) -> StoredFile:
     """Size and hash of one file, its path relative to `root`."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return StoredFile(path=path.relative_to(root).as_posix(), bytes=path.stat().st_size, sha256=digest)
+    return StoredFile(path=name_below(root, path), bytes=path.stat().st_size, sha256=digest)
 
 
 def check_unchanged(root: Path, below: str, expected: Iterable[StoredFile], threads: int) -> None:

@@ -7,6 +7,7 @@ from typing import IO
 from botocore.exceptions import BotoCoreError, HTTPClientError
 
 from catalyx_dr.adapters.bucket_store import BucketStore
+from catalyx_dr.adapters.dump_files import regular
 from catalyx_dr.adapters.measure import Measure
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.model.errors import UnreachableError
@@ -17,7 +18,7 @@ _ATTEMPTS = 3
 
 def read_file(path: Path, pace: Pace) -> Measure:
     """Read a file; raises OSError."""
-    with path.open("rb", buffering=0) as file:
+    with regular(path).open("rb", buffering=0) as file:
         return _read(file, pace)
 
 

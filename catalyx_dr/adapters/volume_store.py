@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from catalyx_dr.adapters import dump_files
 from catalyx_dr.model.backup_set import MANIFEST_NAME, Manifest
 from catalyx_dr.model.capture_id import is_capture_id
 from catalyx_dr.model.damage import DAMAGE_NAME, Damage
@@ -49,12 +50,20 @@ class VolumeStore:
         """Bytes that may still be written."""
         return shutil.disk_usage(self.root).free
 
-    def clean(self) -> list[str]:
-        """Remove what killed runs left; only to be called under the lock. Returns the names."""
-        left = sorted(self._in_flight.iterdir())
-        for path in left:
-            shutil.rmtree(path)
-        return [path.name for path in left]
+    def clean(self) -> tuple[list[str], list[str]]:
+        """Remove what killed runs left; only to be called under the lock.
+
+        Returns the names of what is removed, and, in words, what cannot be: no backup fails for it.
+        """
+        removed, faults = [], []
+        for path in sorted(self._in_flight.iterdir()):
+            try:
+                _remove(path)
+            except OSError as error:
+                faults.append(f"{path} takes room and cannot be removed ({error.strerror}); remove it by hand")
+            else:
+                removed.append(path.name)
+        return removed, faults
 
     def begin(self, set_id: str) -> Path:
         """New empty folder for a set in flight; raises RefusedError when the id is taken."""
@@ -93,20 +102,24 @@ class VolumeStore:
         return sorted((path.name for path in self.sets_folder.iterdir() if is_capture_id(path.name)), reverse=True)
 
     def published(self) -> list[Manifest]:
-        """Manifests of all sets, newest first; what is marked as damaged, or has no readable manifest, is no set."""
+        """Manifests of all sets, newest first.
+
+        What is marked as damaged, has no readable manifest, or lacks a file or a part of one, is no set.
+        """
         manifests = []
         for name in self.set_ids():
             try:
                 found = self.manifest(name)
             except (MissingError, UnprovenError):
                 continue
-            if not self.is_damaged(name):
+            files = (file for one in found.databases for file in one.files)
+            if not self.is_damaged(name) and dump_files.all_there(self.folder(name), files):
                 manifests.append(found)
         return manifests
 
     def is_damaged(self, set_id: str) -> bool:
         """Tell whether a verification marked the set."""
-        return (self.folder(set_id) / DAMAGE_NAME).exists()
+        return os.path.lexists(self.folder(set_id) / DAMAGE_NAME)
 
     def condemn(self, damage: Damage) -> None:
         """Mark a set; one that is gone meanwhile needs no mark."""
@@ -115,15 +128,20 @@ class VolumeStore:
 
     def acquit(self, sound: Damage) -> None:
         """Take the mark away."""
-        (self.folder(sound.capture_id) / DAMAGE_NAME).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            _remove(self.folder(sound.capture_id) / DAMAGE_NAME)
 
     def manifest(self, set_id: str) -> Manifest:
         """Manifest of a set; raises MissingError, or UnprovenError when it is damaged."""
         path = self.folder(set_id) / MANIFEST_NAME
         try:
-            found = Manifest.read(path.read_bytes())
-        except OSError:
+            found = Manifest.read(dump_files.regular(path).read_bytes())
+        except FileNotFoundError:
             raise MissingError(f"there is no backup set {set_id} on {self.root}; {self._choice()}") from None
+        except OSError as error:
+            raise UnprovenError(
+                f"manifest of backup set {set_id} on {self.root} cannot be read: {error.strerror}; {self._choice()}"
+            ) from None
         except ValueError:
             raise UnprovenError(
                 f"manifest of backup set {set_id} on {self.root} is damaged; {self._choice()}"
@@ -140,11 +158,19 @@ class VolumeStore:
         doomed = self._in_flight / f"removing-{set_id}"
         with suppress(FileNotFoundError):
             self.folder(set_id).rename(doomed)
-            shutil.rmtree(doomed)
+            _remove(doomed)
         return True
 
     def _choice(self) -> str:
         return f"found: {', '.join(self.set_ids()[:10]) or 'none'}"
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder, or whatever has come in its place."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ MANIFEST_NAME = "manifest.json"
 class StoredFile(Spec):
     """A file of the set, relative to the set's folder, or an object, relative to the set's prefix."""
 
-    path: str
+    path: str = Field(pattern=r"^[^/\x00][^\x00]*$")
     bytes: int = Field(ge=0)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 

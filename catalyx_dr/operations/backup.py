@@ -103,16 +103,18 @@ class _Run:
             self.progress.note(f"attention: {fault}")
 
     def _catch_up(self, bucket: BucketSets | None) -> list[str]:
-        """Remove what unfinished runs left, but for exports that go on now; returns what could not be sent."""
+        """Remove what unfinished runs left, but for exports that go on now; returns what could not be done."""
         missing = missing_sets(self.backup, self.surroundings, self.volume, bucket) if self.volume and bucket else []
-        left = self.volume.clean() if self.volume else []
+        left, faults = self.volume.clean() if self.volume else ([], [])
         if bucket is not None:
             left += bucket.clean(self.surroundings.now(), {manifest.set_id for manifest in missing})
         for name in left:
             self.progress.note(f"removed {name}, which an unfinished run left")
-        if self.volume is None or bucket is None:
-            return []
-        return send_missing(self.spec, self.backup, self.surroundings, self.volume, bucket, self.progress, missing)
+        if self.volume and bucket:
+            faults += send_missing(
+                self.spec, self.backup, self.surroundings, self.volume, bucket, self.progress, missing
+            )
+        return faults
 
     def _make_room(self, sources: list[Source]) -> list[str]:
         if self.volume is None:

@@ -51,15 +51,27 @@ def prune_at(
             now = surroundings.now()
             in_use = read_now(surroundings.records.list(spec.name), now)
             for capture in removals(report(destination.captures(), destination.retention, now, in_use)):
-                if destination.remove(capture.identifier):
-                    progress.note(f"removed {capture.identifier} from the {destination.name}: beyond the retention")
-                    _no_longer(spec, surroundings, capture.identifier, destination.name)
-                else:
-                    progress.note(f"{capture.identifier} stays in the {destination.name}: the store's lock holds it")
+                faults += _let_go(capture.identifier, destination, spec, surroundings, progress)
         except (CatalyxDrError, OSError) as error:
             faults.append(f"sets on the {destination.name} were not pruned: {error}")
     _forget(spec, surroundings)
     return faults
+
+
+def _let_go(
+    set_id: str, destination: Destination, spec: ValidatorSpec, surroundings: Surroundings, progress: Progress
+) -> list[str]:
+    """Remove one set; returns what went wrong, which must not keep the others."""
+    try:
+        if not destination.remove(set_id):
+            progress.note(f"{set_id} stays in the {destination.name}: the store's lock holds it")
+            return []
+    except OSError as error:
+        found = f"{error.filename}: {error.strerror}"
+        return [f"{set_id} on the {destination.name} cannot be removed ({found}); remove it by hand"]
+    progress.note(f"removed {set_id} from the {destination.name}: beyond the retention")
+    _no_longer(spec, surroundings, set_id, destination.name)
+    return []
 
 
 def close_unfinished(spec: ValidatorSpec, surroundings: Surroundings) -> None:

@@ -1,6 +1,7 @@
 """What follows from flaws: marks beside the captures, and records that tell the truth of each place."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Protocol
 
@@ -53,7 +54,8 @@ class Judge:
 
     def _condemn(self, capture_id: str, place: str, marks: Marked | None, faults: list[str]) -> None:
         if marks is not None and not marks.is_damaged(capture_id):
-            marks.condemn(Damage(capture_id=capture_id, found=self._now, faults=tuple(faults[:_FAULTS_KEPT])))
+            with self._said(capture_id):
+                marks.condemn(Damage(capture_id=capture_id, found=self._now, faults=tuple(faults[:_FAULTS_KEPT])))
         self._say(f"{capture_id} is damaged on the {place}: no recovery chooses it there, no retention counts it")
         record = self._record(capture_id)
         if record is not None:
@@ -67,12 +69,21 @@ class Judge:
 
     def _acquit(self, capture_id: str, place: str, marks: Marked | None) -> None:
         if marks is not None and marks.is_damaged(capture_id):
-            marks.acquit(Damage(capture_id=capture_id, found=self._now))
-            self._say(f"{capture_id} was marked as damaged on the {place}, and is sound")
+            with self._said(capture_id):
+                marks.acquit(Damage(capture_id=capture_id, found=self._now))
+                self._say(f"{capture_id} was marked as damaged on the {place}, and is sound")
         record = self._record(capture_id)
         if record is not None and place in record.damaged and place in record.locations:
             left = {name: how for name, how in record.damaged.items() if name != place}
             self._store.save(record.model_copy(update={"damaged": left}))
+
+    @contextmanager
+    def _said(self, capture_id: str) -> Iterator[None]:
+        """A disk that takes no mark must not keep the rest from being judged."""
+        try:
+            yield
+        except OSError as error:
+            self._say(f"attention: the mark of {capture_id} cannot be changed: {error.filename}: {error.strerror}")
 
     def _record(self, capture_id: str) -> Record | None:
         return self._store.find(self._kind, self._validator, capture_id)

@@ -63,14 +63,8 @@ class VolumeSource:
         return self.store
 
     def captures(self) -> list[Capture]:
-        """Every folder of a set; one without a readable manifest, or without all its files, cannot be chosen."""
-        proven = {
-            manifest.set_id
-            for manifest in self.store.published()
-            if dump_files.all_there(
-                self.store.folder(manifest.set_id), (file for one in manifest.databases for file in one.files)
-            )
-        }
+        """Every folder of a set; one that is not published, or not any more, cannot be chosen."""
+        proven = {manifest.set_id for manifest in self.store.published()}
         return [Capture.named(set_id, proven=set_id in proven) for set_id in self.store.set_ids()]
 
     def manifest(self, set_id: str) -> Manifest:

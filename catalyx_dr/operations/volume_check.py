@@ -1,9 +1,11 @@
 """Re-reads the backup sets on the volume: every file hashed, every dump decoded, compared with manifest and record."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from catalyx_dr.adapters import dump_files
 from catalyx_dr.adapters.dump_proof import decode
 from catalyx_dr.adapters.measured_reading import read_file
 from catalyx_dr.adapters.postgres import ServerVersion
@@ -34,7 +36,7 @@ class VolumeCheck:
         for set_id in self.store.set_ids():
             self.say(f"set {set_id} on the {PLACE}")
             found = list(self._set(set_id))
-            if not self.store.folder(set_id).is_dir():
+            if not os.path.lexists(self.store.folder(set_id)):
                 continue  # retention removed it meanwhile
             looked_at.add(set_id)
             yield from found
@@ -61,7 +63,7 @@ class VolumeCheck:
     def _files(self, set_id: str, capture: DatabaseCapture) -> Iterator[Flaw]:
         folder = self.store.folder(set_id)
         expected = {file.path: file for file in capture.files}
-        there = {path.relative_to(folder).as_posix() for path in (folder / capture.role).rglob("*") if path.is_file()}
+        there = {dump_files.name_below(folder, path) for path in dump_files.files_of(folder, capture.role)}
         for path in sorted(there - expected.keys()):
             yield Flaw(Grade.DAMAGED, PLACE, set_id, f"{path} does not belong to it")
         for path, file in expected.items():

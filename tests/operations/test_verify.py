@@ -1,6 +1,8 @@
 """Verification: every kind of damage is noticed in its place, marked, recorded, and never chosen by anything later."""
 
 import json
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -154,7 +156,27 @@ def _rows(verified: Verified, set_id: str, before: int, after: int) -> None:
     path.write_text(path.read_text().replace(f": {before}", f": {after}"))
 
 
+def _replaced(path: Path, by: Callable[[Path], object]) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    by(path)
+
+
+def _appended(path: Path, content: bytes) -> None:
+    path.write_bytes(path.read_bytes() + content)
+
+
+def _not_utf8(v: Verified, one: str) -> None:
+    Path(os.fsdecode(os.fsencode(v.file(one).parent) + b"/\xff")).write_bytes(b"x")
+
+
 DAMAGE: list[tuple[Callable[[Verified, str], object], str]] = [
+    (lambda v, one: _replaced(v.file(one), os.mkfifo), "it is no regular file"),
+    (lambda v, one: _replaced(v.file(one), lambda path: path.symlink_to("/dev/zero")), "it is no regular file"),
+    (lambda v, one: _replaced(_manifest(v, one), os.mkfifo), "manifest .* cannot be read: it is no regular file"),
+    (lambda v, one: _appended(_manifest(v, one), b"\n"), "manifest .* is damaged"),
+    (lambda v, one: _manifest(v, one).write_bytes(b"[" * 100_000), "manifest .* is damaged"),
+    (_not_utf8, r"participant/\\xff does not belong to it"),
+    (lambda v, one: (v.volume.folder(one) / "participant.dump").touch(), "participant.dump does not belong to it"),
     (lambda v, one: v.file(one).unlink(), "is missing"),
     (lambda v, one: v.file(one).write_bytes(v.file(one).read_bytes()[:-1]), " were written"),
     (lambda v, one: (v.file(one).parent / "stray").write_text("x"), "participant/stray does not belong to it"),
@@ -176,6 +198,20 @@ def test_what_is_wrong_on_the_volume_is_named(
 
     assert on_volume.volume.is_damaged(newest)
     assert [manifest.set_id for manifest in on_volume.volume.published()] == on_volume.ids[1:]
+
+
+@pytest.mark.parametrize("by", [Path.touch, os.mkfifo, lambda path: path.symlink_to(path)])
+def test_what_lies_in_the_place_of_a_set_is_damage_and_goes_with_the_next_backup(
+    on_volume: Verified, by: Callable[[Path], object]
+) -> None:
+    newest, older = on_volume.ids
+    _replaced(on_volume.volume.folder(newest), by)
+
+    (fault,) = on_volume.faults()
+
+    assert fault.startswith(f"damaged: volume {newest}: it cannot be decoded: manifest of backup set {newest}")
+    third = back_up(on_volume.protected.spec, on_volume.protected.surroundings).identifier
+    assert on_volume.protected.set_ids == [older, third]
 
 
 def test_dump_that_hashes_right_and_cannot_be_decoded_is_damaged(on_volume: Verified) -> None:
@@ -226,6 +262,19 @@ def test_retention_keeps_the_newest_sound_set_and_lets_the_damaged_go(on_volume:
     third = back_up(keep_one.spec, keep_one.surroundings).identifier
 
     assert keep_one.set_ids == sorted([older, third])
+
+
+def test_retention_does_not_count_a_set_that_lacks_a_file_before_anybody_looked(on_volume: Verified) -> None:
+    newest, older = on_volume.ids
+    on_volume.file(newest).unlink()
+    assert on_volume.protected.spec.backup is not None
+    volume = on_volume.protected.spec.backup.volume
+    assert volume is not None
+    keeping = on_volume.protected.declared(volume=volume.model_copy(update={"retention": Retention(keep=2)}))
+
+    third = back_up(keeping.spec, keeping.surroundings).identifier
+
+    assert keeping.set_ids == [older, third]
 
 
 def test_mended_set_is_acquitted(on_volume: Verified) -> None:
