@@ -17,7 +17,7 @@ from catalyx_dr.model.validator_spec import ValidatorSpec
 from dev.cache_folder import content_key, shared_folder
 from dev.toolchain.postgres_programs import postgres_programs
 from tests.certificates import certificates
-from tests.fixtures_bucket import ACCESS_KEY, SECRET_KEY, STORE_SECRET, S3Server, declared_bucket
+from tests.fixtures_bucket import ACCESS_KEY, SECRET_KEY, STORE_SECRET, Versitygw, declared_bucket
 from tests.fixtures_postgres import PASSWORD, ThrowawayServer
 from tests.fixtures_validator import declared_validator
 
@@ -104,11 +104,11 @@ def _fill(server: ThrowawayServer) -> None:
 
 
 @contextmanager
-def _store(folder: Path) -> Iterator[S3Server]:
+def _store(folder: Path) -> Iterator[Versitygw]:
     """By TLS, which pgBackRest insists on."""
     (folder / "store").mkdir()
     signed = certificates(folder / "store")
-    store = S3Server(folder / "store", ("--cert", signed.certificate, "--key", signed.key), signed.authority)
+    store = Versitygw(folder / "store", ("--cert", signed.certificate, "--key", signed.key), signed.authority)
     try:
         store.client().create_bucket(Bucket="backups")
         yield store
@@ -116,7 +116,7 @@ def _store(folder: Path) -> Iterator[S3Server]:
         store.stop()
 
 
-def _declared(server: ThrowawayServer, store: S3Server, folder: Path) -> ValidatorSpec:
+def _declared(server: ThrowawayServer, store: Versitygw, folder: Path) -> ValidatorSpec:
     assert store.trusted is not None
     values = {
         (_AUTHORITY.name, _AUTHORITY.key): store.trusted.read_text(),

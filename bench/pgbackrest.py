@@ -1,6 +1,7 @@
 """pgBackRest, a peer: from Debian's packages, extracted into the cache and run with the libraries it was built for."""
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -11,17 +12,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bench.canton_server import Validator
-from dev.cache_folder import content_key, only_one, shared_folder
-from dev.steps import step
+from dev.toolchain.extracted_packages import ExtractedPackages
 from tests.fixtures_bucket import ACCESS_KEY, SECRET_KEY
 
-_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-_SUITE = "trixie"  # The first with a pgBackRest that knows PostgreSQL 17.
-_PACKAGES = (
-    "pgbackrest", "libc6", "libbz2-1.0", "liblz4-1", "libpq5", "libssl3t64", "libxml2", "libzstd1", "zlib1g",
-    "libssh2-1t64", "liblzma5", "libgssapi-krb5-2", "libkrb5-3", "libkrb5support0", "libk5crypto3", "libcom-err2",
-    "libkeyutils1", "libldap2", "libsasl2-2", "libunistring5", "libidn2-0", "libicu76", "libstdc++6", "libgcc-s1",
-)  # fmt: skip
+# The first release with a pgBackRest that knows PostgreSQL 17.
+_PGBACKREST = ExtractedPackages("pgbackrest", "trixie", ("pgbackrest",))
 
 
 @dataclass(frozen=True)
@@ -123,46 +118,7 @@ def _new_folder(validator: Validator, name: str) -> Path:
 
 
 def _wrapper(folder: Path) -> Path:
-    libraries = _extracted() / "usr" / "lib" / "x86_64-linux-gnu"
     program = folder / "pgbackrest"
-    program.write_text(
-        f"#!/bin/sh\nexec {libraries}/ld-linux-x86-64.so.2 --library-path {libraries} "
-        f'{_extracted()}/usr/bin/pgbackrest "$@"\n'
-    )
+    program.write_text(f"#!/bin/sh\nexec {shlex.join(map(str, _PGBACKREST.command('pgbackrest')))} \"$@\"\n")
     program.chmod(0o755)
     return program
-
-
-def _extracted() -> Path:
-    root = shared_folder("bench") / f"pgbackrest-{content_key([_SUITE, *_PACKAGES])}"
-    if not root.exists():
-        with only_one("pgbackrest"):
-            if not root.exists():
-                _extract(root)
-    return root
-
-
-def _extract(root: Path) -> None:
-    apt = root.with_name(f"{root.name}.apt")
-    unfinished = root.with_name(f"{root.name}.new")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    for name in ("etc/apt/apt.conf.d", "etc/apt/preferences.d", "var/lib/apt/lists/partial", "var/lib/dpkg",
-                 "var/cache/apt/archives/partial"):  # fmt: skip
-        (apt / name).mkdir(parents=True, exist_ok=True)
-    (apt / "var/lib/dpkg/status").touch()
-    (apt / "etc/apt/sources.list").write_text(
-        f"deb [signed-by={_KEYRING}] http://deb.debian.org/debian {_SUITE} main\n"
-    )
-    configuration = apt / "apt.conf"
-    configuration.write_text(
-        f'Dir "{apt}";\nDir::State::status "{apt}/var/lib/dpkg/status";\nAPT::Sandbox::User "root";\n'
-        'APT::Architecture "amd64";\n'
-    )
-    environment = {**os.environ, "APT_CONFIG": str(configuration)}
-    with step("fetch pgBackRest", "pgbackrest", "See whether Debian's mirror can be reached, and run again.") as fetch:
-        fetch.run(["apt-get", "update", "-q"], environment=environment)
-        fetch.run(["apt-get", "download", "-q", *_PACKAGES], environment=environment, cwd=apt)
-        for package in sorted(apt.glob("*.deb")):
-            fetch.run(["dpkg-deb", "-x", package, unfinished])
-    shutil.rmtree(apt)
-    unfinished.rename(root)

@@ -1,7 +1,9 @@
-"""A real S3-compatible store, versitygw, with versioning and object lock."""
+"""Real S3-compatible stores with versioning and object lock: versitygw, and Ceph for what any store must do."""
 
 import os
 import subprocess
+import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +19,7 @@ from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.model.bucket import BackupBucket, BucketCredentials
 from catalyx_dr.model.retention import Retention
 from dev.toolchain.go_tools import VERSITYGW
+from tests.ceph_cluster import CephCluster, ceph_cluster
 from tests.fixtures_postgres import free_port
 
 if TYPE_CHECKING:
@@ -24,20 +27,15 @@ if TYPE_CHECKING:
 
 ACCESS_KEY, SECRET_KEY = "root", "root-secret"
 STORE_SECRET = "backup-store"  # noqa: S105 - a name
+EVERY_STORE = pytest.mark.parametrize("s3_server", ["versitygw", "ceph"], indirect=True)
 
 
-class S3Server:
-    """One store with data below `folder`; `options` are versitygw's own, `trusted` are authorities: then it is TLS."""
+class S3Server(ABC):
+    """A store whose root has these tests' keys; `trusted` are authorities: then it is TLS."""
 
-    def __init__(self, folder: Path, options: tuple[str | Path, ...] = (), trusted: Path | None = None) -> None:
-        self.folder = folder
-        self._options = options
+    def __init__(self, port: int, trusted: Path | None = None) -> None:
+        self._port = port
         self.trusted = trusted
-        self._port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
-        for name in ("data", "versions"):
-            (folder / name).mkdir()
-        self.start()
 
     @property
     def endpoint(self) -> str:
@@ -46,26 +44,16 @@ class S3Server:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        program = VERSITYGW.build()
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    program,
-                    *("--port", f"127.0.0.1:{self._port}", "--access", ACCESS_KEY, "--secret", SECRET_KEY),
-                    *self._options,
-                    *("posix", "--versioning-dir", self.folder / "versions", self.folder / "data"),
-                ],
-                stdout=log,
-                stderr=log,
-            )
+        self._launch()
         retry(stop=stop_after_delay(20), wait=wait_fixed(0.05), reraise=True)(self.client().list_buckets)()
 
+    @abstractmethod
     def stop(self) -> None:
-        """End it and wait for that."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(timeout=20)
-            self._process = None
+        """End it, if it runs, and wait for that; what it stored is kept."""
+
+    @abstractmethod
+    def _launch(self) -> None:
+        """Start it."""
 
     def client(self) -> "S3Client":
         """Client with the root credentials."""
@@ -80,37 +68,78 @@ class S3Server:
         )
 
 
-class GivenStore(S3Server):
-    """A store that runs already, of another make, whose administrator has the same keys."""
+class Versitygw(S3Server):
+    """One store with data below `folder`; `options` are its own."""
 
-    def __init__(self, endpoint: str) -> None:
-        self._given = endpoint
-        self.trusted = None
-
-    @property
-    def endpoint(self) -> str:
-        """Address of the store."""
-        return self._given
-
-    def start(self) -> None:
-        """It is not ours to start."""
-        pytest.skip("the store is given")
+    def __init__(self, folder: Path, options: tuple[str | Path, ...] = (), trusted: Path | None = None) -> None:
+        super().__init__(free_port(), trusted)
+        self.folder = folder
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        for name in ("data", "versions"):
+            (folder / name).mkdir()
+        self.start()
 
     def stop(self) -> None:
-        """Nor to stop."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(timeout=20)
+            self._process = None
+
+    def _launch(self) -> None:
+        program = VERSITYGW.build()
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    program,
+                    *("--port", f"127.0.0.1:{self._port}", "--access", ACCESS_KEY, "--secret", SECRET_KEY),
+                    *self._options,
+                    *("posix", "--versioning-dir", self.folder / "versions", self.folder / "data"),
+                ],
+                stdout=log,
+                stderr=log,
+            )
+
+
+class Ceph(S3Server):
+    """The gateway of a cluster, which runs as long as the cluster does."""
+
+    def __init__(self, cluster: CephCluster) -> None:
+        super().__init__(cluster.gateway_port)
+        self._cluster = cluster
+        self.start()
+
+    def stop(self) -> None:
+        self._cluster.stop_gateway()
+
+    def _launch(self) -> None:
+        self._cluster.start_gateway()
 
 
 @pytest.fixture(scope="session")
-def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """The store: versitygw, or the one whose endpoint CATALYX_DR_TEST_S3 names."""
-    if given := os.environ.get("CATALYX_DR_TEST_S3"):
-        yield GivenStore(given)
-        return
-    server = S3Server(tmp_path_factory.mktemp("s3"))
+def versitygw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    server = Versitygw(tmp_path_factory.mktemp("versitygw"))
     try:
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def ceph() -> Iterator[S3Server]:
+    # Below /tmp itself: names of its sockets have a limit.
+    with (
+        tempfile.TemporaryDirectory(prefix="catalyx-dr-ceph-") as folder,
+        ceph_cluster(Path(folder), ACCESS_KEY, SECRET_KEY) as cluster,
+    ):
+        yield Ceph(cluster)
+
+
+@pytest.fixture
+def s3_server(request: pytest.FixtureRequest) -> S3Server:
+    """The store of a test: versitygw, or both in turn for those that are marked with `EVERY_STORE`."""
+    server: S3Server = request.getfixturevalue(getattr(request, "param", "versitygw"))
+    return server
 
 
 @pytest.fixture

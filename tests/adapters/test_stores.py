@@ -14,7 +14,7 @@ from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.model.bucket import BackupBucket, CaBundle
 from catalyx_dr.model.errors import RefusedError, UnreachableError
 from tests.certificates import Certificates, certificates
-from tests.fixtures_bucket import S3Server, declared_bucket
+from tests.fixtures_bucket import S3Server, Versitygw, declared_bucket
 
 _BUNDLE = CaBundle(name="store-ca")
 
@@ -27,7 +27,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 @pytest.fixture(scope="module")
 def tls_server(signed: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     options = ("--cert", signed.certificate, "--key", signed.key)
-    server = S3Server(tmp_path_factory.mktemp("s3-tls"), options, trusted=signed.authority)
+    server = Versitygw(tmp_path_factory.mktemp("s3-tls"), options, trusted=signed.authority)
     server.client().create_bucket(Bucket="behind-tls")
     yield server
     server.stop()
@@ -76,7 +76,7 @@ def test_bundle_that_holds_no_certificates_is_refused(
 
 
 def test_bucket_in_the_host_name(tmp_path: Path, secrets: SecretFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = S3Server(tmp_path, ("--virtual-domain", "store.test"))
+    server = Versitygw(tmp_path, ("--virtual-domain", "store.test"))
     try:
         server.client().create_bucket(Bucket="by-host")
         port = server.endpoint.rpartition(":")[2]
