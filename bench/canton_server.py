@@ -36,7 +36,7 @@ class Validator:
 
     server: ThrowawayServer
     spec: ValidatorSpec
-    store: S3Server
+    store: Versitygw
     folder: Path
     socket: Path
 

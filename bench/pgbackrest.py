@@ -119,6 +119,6 @@ def _new_folder(validator: Validator, name: str) -> Path:
 
 def _wrapper(folder: Path) -> Path:
     program = folder / "pgbackrest"
-    program.write_text(f"#!/bin/sh\nexec {shlex.join(map(str, _PGBACKREST.command('pgbackrest')))} \"$@\"\n")
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, _PGBACKREST.command("pgbackrest")))} "$@"\n')
     program.chmod(0o755)
     return program

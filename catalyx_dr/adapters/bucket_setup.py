@@ -1,6 +1,5 @@
-"""Makes a bucket at an S3-compatible store: versioned, locked where asked, closed and encrypted where supported."""
+"""Makes a bucket at an S3-compatible store: versioned, locked where asked, closed to the public where supported."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -12,11 +11,7 @@ from catalyx_dr.model.duration import format_duration
 from catalyx_dr.model.errors import RefusedError
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import (
-        PublicAccessBlockConfigurationTypeDef,
-        ServerSideEncryptionByDefaultTypeDef,
-        ServerSideEncryptionConfigurationTypeDef,
-    )
+    from mypy_boto3_s3.type_defs import PublicAccessBlockConfigurationTypeDef
 
 _DAY = timedelta(days=1)
 _OURS_ALREADY = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
@@ -83,31 +78,21 @@ def has_lock(store: BucketStore) -> bool:
 
 
 def close_to_public(store: BucketStore) -> bool:
-    """Block public access; False when the store has no such switch."""
+    """Block public access; False when the store has no such switch.
+
+    Public access lists are ignored, not refused: Ceph would then refuse every object (seen with 18.2).
+    """
     everything: PublicAccessBlockConfigurationTypeDef = {
-        "BlockPublicAcls": True,
         "IgnorePublicAcls": True,
         "BlockPublicPolicy": True,
         "RestrictPublicBuckets": True,
     }
-    return _where_supported(
-        store,
-        "block public access",
-        lambda: store.client.put_public_access_block(Bucket=store.at.name, PublicAccessBlockConfiguration=everything),
-    )
-
-
-def encrypt_at_rest(store: BucketStore) -> bool:
-    """Let the store encrypt too, with the declared key or its own; False when it cannot."""
-    default: ServerSideEncryptionByDefaultTypeDef = {"SSEAlgorithm": "AES256"}
-    if store.at.kms_key is not None:
-        default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": store.at.kms_key}
-    rules: ServerSideEncryptionConfigurationTypeDef = {"Rules": [{"ApplyServerSideEncryptionByDefault": default}]}
-    return _where_supported(
-        store,
-        "switch encryption on",
-        lambda: store.client.put_bucket_encryption(Bucket=store.at.name, ServerSideEncryptionConfiguration=rules),
-    )
+    try:
+        with store.explained("block public access", passing=_UNSUPPORTED):
+            store.client.put_public_access_block(Bucket=store.at.name, PublicAccessBlockConfiguration=everything)
+    except ClientError:
+        return False
+    return True
 
 
 def _create(store: BucketStore) -> bool:
@@ -126,14 +111,5 @@ def _create(store: BucketStore) -> bool:
     except ClientError as error:
         if error.response["Error"]["Code"] == "BucketAlreadyExists":
             raise RefusedError(f"{store} belongs to somebody else; choose another name") from None
-        return False
-    return True
-
-
-def _where_supported(store: BucketStore, action: str, call: Callable[[], object]) -> bool:
-    try:
-        with store.explained(action, passing=_UNSUPPORTED):
-            call()
-    except ClientError:
         return False
     return True

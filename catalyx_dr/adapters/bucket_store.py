@@ -14,7 +14,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
-from catalyx_dr.adapters.multipart_upload import MultipartUpload, crc32
+from catalyx_dr.adapters.multipart_upload import MultipartUpload, check_received, crc32
 from catalyx_dr.adapters.outage import Outages, silent
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.secret_files import SecretReader
@@ -111,13 +111,14 @@ class BucketStore:
         return [StoredObject(item["Key"], item["Size"], item["ETag"]) for item in found]
 
     def put(self, key: str, content: bytes) -> None:
-        """Store a small object, with a checksum that the store verifies. Waits for a store that is away."""
+        """Store a small object, and see that the store received it. Waits for a store that is away."""
 
         def put() -> None:
             with self.explained(f"write {key}"):
-                self.client.put_object(
+                answer = self.client.put_object(
                     Bucket=self.at.name, Key=key, Body=content, ChecksumCRC32=crc32(content), **self.object_arguments()
                 )
+            check_received(key, content, answer)
 
         self.outages.outlast(put, Event())
 
@@ -250,7 +251,7 @@ class BucketStore:
             ) from None
 
     def _explain(self, action: str, error: ClientError) -> CatalyxDrError:
-        code, message = _code(error), error.response.get("Error", {}).get("Message", "no message")
+        code, message = _code(error), error.response.get("Error", {}).get("Message") or "no message"
         what = f"could not {action} in {self}: {code} {message}"
         if code in ("NoSuchBucket",):
             return MissingError(f"{what}; create the bucket, or correct its name")
@@ -260,6 +261,8 @@ class BucketStore:
         if status in (400, 403) and "kms" in f"{code}{message}".lower():
             # Ceph says InvalidAccessKeyId of a key that its KMS does not know.
             return RefusedError(f"{what}; correct bucket.kmsKey, or the right to use that key")
+        if code == "InvalidArgument" and self.at.server_side_encryption != "default":
+            return RefusedError(f"{what}; it may have no key to encrypt with: correct bucket.serverSideEncryption")
         if status in (401, 403) or code in _WRONG_KEY:
             return RefusedError(f"{what}; correct the access key in the store's Secret or the rights it has")
         if status >= 500 or status == 429:

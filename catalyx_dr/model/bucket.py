@@ -85,6 +85,8 @@ class BackupBucket(Spec):
     def _kms_has_key(self) -> "BackupBucket":
         if self.server_side_encryption == "sse-kms" and self.kms_key is None:
             raise ValueError("kmsKey is required when serverSideEncryption is sse-kms; write the key's id or ARN")
+        if self.kms_key is not None and self.provider != "aws" and self.server_side_encryption != "sse-kms":
+            raise ValueError("kmsKey is used with serverSideEncryption sse-kms only; write that, or leave kmsKey out")
         return self
 
     @model_validator(mode="after")

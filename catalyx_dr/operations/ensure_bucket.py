@@ -25,17 +25,10 @@ def ensure_bucket(spec: ValidatorSpec, surroundings: Surroundings) -> None:
     bucket_setup.set_versioning(store)
     if bucket.object_lock is not None:
         bucket_setup.set_lock(store, bucket.object_lock)
-    missing = [
-        name
-        for name, done in (
-            ("public access block", bucket_setup.close_to_public(store)),
-            ("encryption by the store", bucket_setup.encrypt_at_rest(store)),
-        )
-        if not done
-    ]
+    closed = bucket_setup.close_to_public(store)
     _say(store, "created" if created else "is as declared")
-    if missing:
-        _say(store, f"the store does not support: {', '.join(missing)}; archives are encrypted before they leave")
+    if not closed:
+        _say(store, "has no switch that blocks public access; nothing that is written to it is public")
 
 
 def _declared(spec: ValidatorSpec) -> BackupBucket:

@@ -1,4 +1,4 @@
-"""Programs of a Debian release, extracted into the cache with every library that they were built for; none installed."""
+"""Programs of a Debian release, extracted into the cache with the libraries that they were built for, not installed."""
 
 import os
 import shutil

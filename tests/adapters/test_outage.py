@@ -14,7 +14,7 @@ from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.model.errors import RefusedError, UnreachableError
-from tests.fixtures_bucket import S3Server
+from tests.fixtures_bucket import EVERY_STORE, S3Server
 
 _MIB = 1024 * 1024
 
@@ -32,6 +32,7 @@ def _reached(bucket: BackupBucket, secrets: SecretFiles, patience: timedelta, sa
     return BucketStore.reach(declared, secrets, Effort.BRIEF, say)  # type: ignore[arg-type]
 
 
+@EVERY_STORE
 def test_upload_goes_on_when_the_store_is_back(bucket: BackupBucket, secrets: SecretFiles, stoppable: S3Server) -> None:
     heard = []
 

@@ -126,10 +126,28 @@ def test_encryption_by_the_store_is_asked_for_with_each_object(
     assert sent == [headers]
 
 
+def test_ceph_encrypts_with_a_key_that_it_knows(ceph: S3Server, secrets: SecretFiles) -> None:
+    ceph.client().create_bucket(Bucket="encrypted")
+
+    def store(encryption: str, key: str | None = None) -> BucketStore:
+        declared = declared_bucket(ceph, "encrypted", server_side_encryption=encryption, kms_key=key)
+        return BucketStore.reach(declared, secrets)
+
+    store("sse-kms", "k1").put("a/key", b"content")
+
+    assert ceph.client().head_object(Bucket="encrypted", Key="a/key")["SSEKMSKeyId"] == "k1"
+    assert store("sse-kms", "k1").get("a/key") == b"content"
+    with pytest.raises(RefusedError, match=r"correct bucket\.kmsKey"):
+        store("sse-kms", "k7").put("a/key", b"content")
+    with pytest.raises(RefusedError, match=r"correct bucket\.serverSideEncryption"):
+        store("sse-s3").put("a/key", b"content")
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"server_side_encryption": "sse-kms"}, "kmsKey is required"),
+        ({"kms_key": "k1"}, "with serverSideEncryption sse-kms only"),
         ({"ca_bundle": _BUNDLE}, "only for an endpoint with https://"),
     ],
 )

@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
+from typing import Any, Literal
 
 import pytest
 
@@ -20,7 +21,7 @@ from catalyx_dr.model.record import RecordStatus
 from catalyx_dr.model.retention import Retention
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.progress import Progress
-from tests.fixtures_bucket import S3Server, declared_bucket
+from tests.fixtures_bucket import EVERY_STORE, S3Server, declared_bucket
 from tests.fixtures_validator import Protected
 
 
@@ -28,6 +29,7 @@ def _published(protected: Protected) -> list[str]:
     return sorted(manifest.set_id for manifest in protected.bucket_sets.published())
 
 
+@EVERY_STORE
 def test_set_is_on_the_volume_and_encrypted_in_the_bucket(protected_in_bucket: Protected) -> None:
     record = back_up(protected_in_bucket.spec, protected_in_bucket.surroundings)
 
@@ -44,6 +46,7 @@ def test_set_is_on_the_volume_and_encrypted_in_the_bucket(protected_in_bucket: P
         assert sets.store.beginning(key, 21) == b"age-encryption.org/v1"
 
 
+@EVERY_STORE
 def test_bucket_only_needs_no_volume(protected_in_bucket: Protected) -> None:
     only = protected_in_bucket.declared(volume=None)
     only.surroundings.volume.rmdir()
@@ -67,6 +70,7 @@ def test_retention_is_each_destinations_own(protected_in_bucket: Protected) -> N
     assert locations == {taken[1]: ("volume",), taken[2]: ("volume", "bucket"), taken[3]: ("volume", "bucket")}
 
 
+@EVERY_STORE
 def test_removed_set_leaves_no_version_behind(protected_in_bucket: Protected) -> None:
     first = back_up(protected_in_bucket.spec, protected_in_bucket.surroundings).identifier
     sets = protected_in_bucket.bucket_sets
@@ -110,6 +114,7 @@ def test_store_lost_during_export_keeps_the_volumes_set(
     assert [(r.status, r.phase) for r in protected_in_bucket.records] == [(RecordStatus.FAILED, "export to the bucket")]
 
 
+@EVERY_STORE
 def test_run_waits_for_a_store_that_is_away_for_a_while(
     protected_in_bucket: Protected, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,6 +139,7 @@ def test_run_waits_for_a_store_that_is_away_for_a_while(
     assert any("answers again after" in message for message in heard)
 
 
+@EVERY_STORE
 def test_failed_export_is_no_set_and_leaves_only_what_can_be_gone_on_with(
     protected_in_bucket: Protected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +180,7 @@ def test_damage_while_packing_is_no_short_archive(
     assert protected_in_bucket.bucket_sets.store.objects("") == []
 
 
+@EVERY_STORE
 @pytest.mark.parametrize(
     ("key", "message"), [("secret-access-key", "SignatureDoesNotMatch"), ("access-key-id", "correct the access key")]
 )
@@ -188,6 +195,7 @@ def test_wrong_credentials_are_refused_without_showing_them(
     assert "wrong-value" not in str(caught.value)
 
 
+@EVERY_STORE
 def test_missing_bucket_is_refused(protected: Protected, s3_server: S3Server) -> None:
     declared = protected.declared(bucket=declared_bucket(s3_server, "never-made"))
 
@@ -202,10 +210,14 @@ def test_no_recipients_no_export(protected_in_bucket: Protected) -> None:
         back_up(spec, protected_in_bucket.surroundings)
 
 
-def test_retention_waits_for_the_lock(protected: Protected, s3_server: S3Server) -> None:
-    name = "locked-bucket"
+@EVERY_STORE
+@pytest.mark.parametrize("mode", ["governance", "compliance"])
+def test_retention_waits_for_the_lock(
+    protected: Protected, s3_server: S3Server, mode: Literal["governance", "compliance"]
+) -> None:
+    name = f"locked-{mode}"
     s3_server.client().create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
-    lock = ObjectLock(retention=timedelta(days=2))
+    lock = ObjectLock(mode=mode, retention=timedelta(days=2))
     declared = declared_bucket(s3_server, name, object_lock=lock, retention=Retention(keep=1))
     locked = protected.declared(bucket=declared)
     taken = []
@@ -218,6 +230,7 @@ def test_retention_waits_for_the_lock(protected: Protected, s3_server: S3Server)
     assert _published(locked) == taken
 
 
+@EVERY_STORE
 def test_object_of_several_parts_is_what_was_written(protected_in_bucket: Protected) -> None:
     store = protected_in_bucket.bucket_sets.store
     written = os.urandom(4 * 5 * 1024 * 1024 + 3)
@@ -231,3 +244,24 @@ def test_object_of_several_parts_is_what_was_written(protected_in_bucket: Protec
     stored = StoredFile(path="large", bytes=len(written), sha256=hashlib.sha256(written).hexdigest())
     assert upload.measure.as_stored("large") == stored
     assert store.look_at("large", Event()).etag.endswith('-5"')
+
+
+@EVERY_STORE
+@pytest.mark.parametrize("size", [1000, 6_000_000])
+def test_bytes_that_change_on_their_way_are_noticed(protected_in_bucket: Protected, size: int) -> None:
+    store = protected_in_bucket.bucket_sets.store
+
+    def change(request: Any, **_: Any) -> None:
+        if request.method == "PUT":
+            request.body = request.body.read()[:-1] + b"x"
+
+    store.client.meta.events.register("before-send.s3", change)
+
+    def write() -> None:
+        with store.writing("a/key", Pace(None), Event()) as upload:
+            upload.write(bytes(size))
+
+    with pytest.raises(CatalyxDrError, match="a/key"):
+        write()
+    with pytest.raises(CatalyxDrError, match="a/key"):
+        store.put("a/key", bytes(size))

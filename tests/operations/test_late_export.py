@@ -10,6 +10,7 @@ from catalyx_dr.model.errors import UnreachableError
 from catalyx_dr.model.record import REBUILT, Record, RecordKind, RecordStatus
 from catalyx_dr.operations import late_export
 from catalyx_dr.operations.backup import back_up
+from tests.fixtures_bucket import EVERY_STORE
 from tests.fixtures_validator import Protected
 
 
@@ -103,6 +104,7 @@ def test_set_that_cannot_be_sent_does_not_fail_the_new_one(
     assert protected_in_bucket.whole_in_bucket() == [record.identifier, third.identifier]
 
 
+@EVERY_STORE
 def test_upload_that_a_killed_pod_left_is_dropped(protected_in_bucket: Protected) -> None:
     store = protected_in_bucket.bucket_sets.store
     key = f"{protected_in_bucket.spec.object_prefix}sets/20200101t000000z/participant.tar.0001.age"

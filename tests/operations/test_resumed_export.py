@@ -29,6 +29,7 @@ from catalyx_dr.operations import restore as restore_module
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.export import export
 from catalyx_dr.operations.restore import RestoreOrder, restore
+from tests.fixtures_bucket import EVERY_STORE
 from tests.fixtures_restore import change
 from tests.fixtures_validator import Protected, WorkloadLog
 
@@ -90,6 +91,7 @@ def cut(protected_in_bucket: Protected, monkeypatch: pytest.MonkeyPatch) -> Cut:
     return found
 
 
+@EVERY_STORE
 def test_what_is_there_is_not_sent_again(cut: Cut) -> None:
     assert cut.go_on() == ["manifest.json"]
 
@@ -171,6 +173,7 @@ def test_segments_of_a_set_that_is_damaged_on_the_volume_are_removed(cut: Cut) -
     assert cut.objects == {}
 
 
+@EVERY_STORE
 def test_missing_or_damaged_segment_is_named_and_refused(cut: Cut) -> None:
     cut.go_on()
     _write_over(cut, "participant.tar.0002.age")
@@ -182,6 +185,7 @@ def test_missing_or_damaged_segment_is_named_and_refused(cut: Cut) -> None:
     assert cut.set_id not in cut.protected.whole_in_bucket()
 
 
+@EVERY_STORE
 @pytest.mark.parametrize("places", [{}, {"volume": None}], ids=["volume and bucket", "bucket only"])
 def test_several_segments_are_restored(
     protected_in_bucket: Protected,

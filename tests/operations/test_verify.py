@@ -31,7 +31,7 @@ from catalyx_dr.operations.dump_identities import dump_identities
 from catalyx_dr.operations.restore_source import VolumeSource
 from catalyx_dr.operations.verify import verify
 from catalyx_dr.rules.recovery import choose
-from tests.fixtures_bucket import S3Server, declared_bucket
+from tests.fixtures_bucket import EVERY_STORE, S3Server, declared_bucket
 from tests.fixtures_identity import MemoryCluster, ValidatorApp
 from tests.fixtures_validator import Protected
 
@@ -307,6 +307,7 @@ IN_BUCKET: list[tuple[Callable[[Verified, str], object], str]] = [
 ]
 
 
+@EVERY_STORE
 @pytest.mark.parametrize(("damage", "text"), IN_BUCKET)
 def test_damage_in_the_bucket_is_found_without_any_key(
     verified: Verified, damage: Callable[[Verified, str], object], text: str
@@ -386,6 +387,7 @@ def test_listing_with_a_wrong_size_is_untrue(verified: Verified, monkeypatch: py
     assert f"untrue: bucket {newest}: the store lists participant.tar.0001.age with 10 bytes" in fault
 
 
+@EVERY_STORE
 def test_mark_in_a_locked_bucket_is_taken_back_by_writing_over_it(
     protected: Protected, s3_server: S3Server, memory_cluster: MemoryCluster
 ) -> None:
