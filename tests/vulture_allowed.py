@@ -4,10 +4,11 @@ import grpc
 
 from dev.engine.kubernetes_plugin.provider import KubernetesProvider
 from dev.engine.language_host import PythonLanguageHost
+from dev.toolchain.extracted_packages import ExtractedPackages
 from dev.toolchain.postgres_programs import postgres_programs
 
 # Tests and measurements call it.
-_FOR_TESTS = (postgres_programs,)
+_FOR_TESTS = (postgres_programs, ExtractedPackages, ExtractedPackages.command)
 
 # The gRPC protocols of the Pulumi engine name these; the library calls them.
 _ENGINE_CALLS = (
