@@ -24,6 +24,9 @@ BucketName = Annotated[
 ]
 
 
+_KMS_ARN = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:"
+_KMS_KEY_ID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32}"
+_AWS_KEY = re.compile(rf"({_KMS_ARN}key/)?({_KMS_KEY_ID})|({_KMS_ARN})?alias/[A-Za-z0-9/_-]+")
 _AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 
 
@@ -105,4 +108,8 @@ class BackupBucket(Spec):
             raise ValueError("endpoint is not allowed when provider is aws; use provider s3-compatible or existing")
         if self.provider == "aws" and _AWS_REGION.fullmatch(self.region) is None:
             raise ValueError(f"region is {self.region!r}; allowed with provider aws: a code such as eu-central-1")
+        if self.provider == "aws" and self.kms_key is not None and _AWS_KEY.fullmatch(self.kms_key) is None:
+            raise ValueError(
+                f"kmsKey is {self.kms_key!r}; allowed with provider aws: a key's id, alias/NAME, or the ARN of either"
+            )
         return self

@@ -12,9 +12,9 @@ from catalyx_dr.model.environment_spec import EnvironmentSpec
 from catalyx_dr.model.errors import SpecError
 from catalyx_dr.rules.environments import load_environment
 
-PLACEHOLDER = re.compile(r"(?:https://)?encrypted-[0-9a-f]{8}(?:-0|\.invalid)?")
-# Most texts accept the first form; then addresses, then party hints.
-_FORMS = ("encrypted-{}", "https://encrypted-{}.invalid", "encrypted-{}-0")
+PLACEHOLDER = re.compile(r"(?:https://|alias/)?encrypted-[0-9a-f]{8}(?:-0|\.invalid)?")
+# Most texts accept the first form; then addresses, party hints, keys of AWS.
+_FORMS = ("{}", "https://{}.invalid", "{}-0", "alias/{}")
 
 
 def load_unopened(raw: Mapping[str, Any]) -> tuple[EnvironmentSpec, tuple[str, ...]]:
@@ -48,7 +48,7 @@ def _encrypted(value: Any, path: str) -> list[str]:
 
 def _closed(value: Any, path: str, forms: Mapping[str, int]) -> Any:
     if is_encrypted(value):
-        return _FORMS[forms[path]].format(f"{crc32(path.encode()):08x}")
+        return _FORMS[forms[path]].format(_placeholder(path))
     if isinstance(value, Mapping):
         return {key: _closed(inner, _key(path, key), forms) for key, inner in value.items()}
     if isinstance(value, list):
@@ -66,8 +66,13 @@ def _key(path: str, key: object) -> str:
     return f"{path}.{key}" if path else str(key)
 
 
+def _placeholder(path: str) -> str:
+    return f"encrypted-{crc32(path.encode()):08x}"
+
+
 def _concerns(line: str, path: str) -> bool:
-    return line.startswith(f"{path}: ")
+    """Tell whether a fault is one of the field, or of what holds it and quotes it."""
+    return line.startswith(f"{path}: ") or _placeholder(path) in line
 
 
 def _told(line: str, paths: tuple[str, ...]) -> str:

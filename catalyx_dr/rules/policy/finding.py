@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.model.environment_spec import Environment, EnvironmentSpec
 from catalyx_dr.model.run_schedule import CaptureSchedule, RunSchedule
 from catalyx_dr.model.validator_spec import ValidatorSpec
@@ -43,6 +44,12 @@ class Stack:
         """Every validator with its path in the stack file."""
         for place, validator in enumerate(self.spec.validators):
             yield f"validators[{place}]", validator
+
+    def buckets(self) -> Iterator[tuple[str, ValidatorSpec, BackupBucket]]:
+        """Every validator's bucket with its path."""
+        for path, validator in self.validators():
+            if validator.backup is not None and validator.backup.bucket is not None:
+                yield f"{path}.backup.bucket", validator, validator.backup.bucket
 
     def schedules(self) -> Iterator[tuple[str, ValidatorSpec, CaptureSchedule]]:
         """Every schedule, of backups and of identity dumps, with its path."""

@@ -57,6 +57,25 @@ def own_workloads(stack: Stack) -> Iterator[Found]:
 
 
 @rule(
+    "DR074",
+    "Every bootstrap Secret belongs to one validator",
+    severity="warning",
+    why="An identity import writes its dump there, and the validator reads it when it starts. Another validator that "
+    "reads the same Secret would start with a participant that is not its own.",
+    source="Splice documentation, Validator Disaster Recovery",
+)
+def own_bootstrap_secret(stack: Stack) -> Iterator[Found]:
+    """Report bootstrap Secrets of one namespace that two validators name, or leave at their default."""
+    yield from _shared(
+        stack,
+        "target.bootstrapSecret",
+        "the Secret",
+        lambda validator: (f"{validator.target.bootstrap_secret} in {validator.namespace}",),
+        Severity.WARNING,
+    )
+
+
+@rule(
     "DR073",
     "Validators that share a bucket declare it alike",
     severity="error",
@@ -96,14 +115,18 @@ def _databases(validator: ValidatorSpec) -> tuple[str, ...]:
 
 
 def _shared(
-    stack: Stack, place: str, what: str, names_of: Callable[[ValidatorSpec], tuple[str, ...]]
+    stack: Stack,
+    place: str,
+    what: str,
+    names_of: Callable[[ValidatorSpec], tuple[str, ...]],
+    severity: Severity = Severity.ERROR,
 ) -> Iterator[Found]:
     owners: dict[str, str] = {}
     for path, validator in stack.validators():
         for name in names_of(validator):
             if name in owners:
                 yield Found(
-                    Severity.ERROR,
+                    severity,
                     f"{path}.{place}",
                     validator.name,
                     f"{what} {name} is also that of {owners[name]}",
@@ -112,4 +135,4 @@ def _shared(
             owners.setdefault(name, validator.name)
 
 
-RULES = (own_databases, own_identity, own_workloads, one_declaration)
+RULES = (own_databases, own_identity, own_workloads, one_declaration, own_bootstrap_secret)

@@ -56,7 +56,7 @@ def bucket_elsewhere(stack: Stack) -> Iterator[Found]:
     """Report an endpoint that is a Service of the cluster."""
     if stack.environment is Environment.DEVELOPMENT:
         return
-    for path, validator, bucket in _buckets(stack):
+    for path, validator, bucket in stack.buckets():
         if bucket.endpoint is not None and _IN_CLUSTER.fullmatch(bucket.endpoint):
             yield Found(
                 stack.severity(),
@@ -77,7 +77,7 @@ def bucket_elsewhere(stack: Stack) -> Iterator[Found]:
 )
 def encrypted_off_cluster(stack: Stack) -> Iterator[Found]:
     """Report a bucket without age recipients."""
-    for path, validator, _ in _buckets(stack):
+    for path, validator, _ in stack.buckets():
         if validator.encryption is None:
             what = (
                 "backup sets and identity dumps (key references of the KMS)"
@@ -147,7 +147,7 @@ def store_over_tls(stack: Stack) -> Iterator[Found]:
     """Report an endpoint over plain http."""
     if stack.environment is Environment.DEVELOPMENT:
         return
-    for path, validator, bucket in _buckets(stack):
+    for path, validator, bucket in stack.buckets():
         if bucket.endpoint is not None and bucket.endpoint.startswith("http://"):
             yield Found(
                 stack.severity(),
@@ -167,7 +167,7 @@ def store_over_tls(stack: Stack) -> Iterator[Found]:
 )
 def object_lock(stack: Stack) -> Iterator[Found]:
     """Report a production bucket without object lock."""
-    for path, validator, bucket in _buckets(stack):
+    for path, validator, bucket in stack.buckets():
         if stack.strict and bucket.object_lock is None:
             yield Found(
                 Severity.ERROR,
@@ -187,7 +187,7 @@ def object_lock(stack: Stack) -> Iterator[Found]:
 )
 def lock_fits_retention(stack: Stack) -> Iterator[Found]:
     """Report a lock that outlasts the kept sets."""
-    for path, validator, bucket in _buckets(stack):
+    for path, validator, bucket in stack.buckets():
         backup = validator.backup
         if backup is None or bucket.object_lock is None or not backup.schedule.fires:
             continue
@@ -213,7 +213,7 @@ def lock_fits_retention(stack: Stack) -> Iterator[Found]:
 )
 def compliance_lock(stack: Stack) -> Iterator[Found]:
     """Report a governance lock in a critical stack."""
-    for path, validator, bucket in _buckets(stack):
+    for path, validator, bucket in stack.buckets():
         lock = bucket.object_lock
         if stack.environment is Environment.CRITICAL and lock is not None and lock.mode == "governance":
             yield Found(
@@ -234,7 +234,7 @@ def compliance_lock(stack: Stack) -> Iterator[Found]:
 )
 def lock_is_long_enough(stack: Stack) -> Iterator[Found]:
     """Report a lock below a day."""
-    for path, validator, bucket in _buckets(stack):
+    for path, validator, bucket in stack.buckets():
         lock = bucket.object_lock
         if stack.strict and lock is not None and lock.retention < timedelta(days=1):
             yield Found(
@@ -248,13 +248,6 @@ def lock_is_long_enough(stack: Stack) -> Iterator[Found]:
 
 def _bucket(validator: ValidatorSpec) -> BackupBucket | None:
     return validator.backup.bucket if validator.backup else None
-
-
-def _buckets(stack: Stack) -> Iterator[tuple[str, ValidatorSpec, BackupBucket]]:
-    for path, validator in stack.validators():
-        bucket = _bucket(validator)
-        if bucket is not None:
-            yield f"{path}.backup.bucket", validator, bucket
 
 
 RULES = (

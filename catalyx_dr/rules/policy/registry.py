@@ -7,6 +7,7 @@ from itertools import chain
 from catalyx_dr.model.environment_spec import EnvironmentSpec
 from catalyx_dr.model.errors import SpecError
 from catalyx_dr.rules.policy import (
+    bucket_access,
     databases,
     halves,
     kept_captures,
@@ -30,6 +31,7 @@ RULES = tuple(
         schedules.RULES,
         kept_captures.RULES,
         off_cluster.RULES,
+        bucket_access.RULES,
         volume.RULES,
         settings.RULES,
         recoveries.RULES,
