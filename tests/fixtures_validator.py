@@ -18,6 +18,7 @@ from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.model.backup import BackupVolume, DatabaseBackup
 from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.model.databases import Database, Databases, DatabaseServer
+from catalyx_dr.model.errors import UnprovenError
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.record import Record, RecordKind
 from catalyx_dr.model.retention import Retention
@@ -49,6 +50,11 @@ class MemoryRecords:
 
     def delete(self, record: Record) -> None:
         self._records.pop(record.object_name, None)
+
+
+def damaged_record(_records: MemoryRecords, _validator: str, _kind: RecordKind) -> list[Record]:
+    """In the place of `list`: what a store of the cluster does when it meets a damaged record."""
+    raise UnprovenError("ConfigMap x is no record; delete it")
 
 
 class Clock:

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import ValidationError
-
 from catalyx_dr.adapters.bucket_sets import is_condemned
 from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.encryption import AgeIdentities, encrypt
@@ -16,6 +14,7 @@ from catalyx_dr.model.capture_id import is_capture_id
 from catalyx_dr.model.damage import DAMAGE_NAME, Damage
 from catalyx_dr.model.errors import MissingError, UnprovenError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
+from catalyx_dr.model.sealed import sealed, unsealed
 
 CONTENT, METADATA, _DAMAGE = ".json.age", ".metadata.json", f".{DAMAGE_NAME}"
 
@@ -45,7 +44,7 @@ class BucketIdentities:
 
     def publish(self, metadata: IdentityDumpMetadata) -> None:
         """Store the metadata, which lists the dump."""
-        self.store.put(self._key(metadata.dump_id, METADATA), metadata.model_dump_json().encode())
+        self.store.put(self._key(metadata.dump_id, METADATA), sealed(metadata.model_dump(mode="json")))
 
     def published(self) -> list[IdentityDumpMetadata]:
         """Metadata of every dump that is there whole, newest first; what is damaged or cannot be read is no dump."""
@@ -85,11 +84,12 @@ class BucketIdentities:
         """Metadata of one dump; raises MissingError, or UnprovenError when it is damaged."""
         key = self._key(dump_id, METADATA)
         try:
-            return IdentityDumpMetadata.model_validate_json(self.store.get(key))
-        except ValidationError as error:
-            raise UnprovenError(
-                f"{key} in {self.store} is no metadata of a dump ({error.error_count()} faults)"
-            ) from None
+            found = IdentityDumpMetadata.model_validate(unsealed(self.store.get(key)))
+        except ValueError:
+            raise UnprovenError(f"{key} in {self.store} is not what was written as metadata of a dump") from None
+        if found.dump_id != dump_id:
+            raise UnprovenError(f"{key} in {self.store} is the metadata of dump {found.dump_id}")
+        return found
 
     def content(self, dump_id: str, identities: AgeIdentities) -> bytes:
         """The dump, decrypted in memory; raises RefusedError for a wrong identity, UnprovenError for damage."""

@@ -64,12 +64,20 @@ class ClusterRecords:
         except ValidationError as error:
             raise UnprovenError(
                 f"ConfigMap {self._cluster.namespace}/{name} is no record ({error.error_count()} faults); delete it: "
-                "the capture itself is not touched, and the next verification writes its record again"
+                "the capture itself is not touched"
             ) from None
 
     def delete(self, record: Record) -> None:
         """Delete the ConfigMap."""
         self._cluster.delete_config_map(record.object_name)
+
+
+def legible(records: RecordStore, validator: str, kind: RecordKind) -> tuple[list[Record], list[str]]:
+    """Records, or none and what is wrong with one of them: no capture fails because the index of others is damaged."""
+    try:
+        return records.list(validator, kind), []
+    except UnprovenError as error:
+        return [], [str(error)]
 
 
 def newest_first(records: Iterable[Record]) -> list[Record]:

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from catalyx_dr.adapters.bucket_sets import BucketSets
+from catalyx_dr.adapters.records import legible
 from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.backup import DatabaseBackup
 from catalyx_dr.model.capture import Capture
@@ -13,7 +15,7 @@ from catalyx_dr.model.retention import Retention
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.progress import Progress
 from catalyx_dr.operations.surroundings import Surroundings
-from catalyx_dr.rules.retention import read_now, removals, report
+from catalyx_dr.rules.retention import READERS, read_now, removals, report
 
 ON_VOLUME, IN_BUCKET = "volume", "bucket"
 _FAILED_RECORDS_KEPT = 10
@@ -49,13 +51,13 @@ def prune_at(
     for destination in destinations:
         try:
             now = surroundings.now()
-            in_use = read_now(surroundings.records.list(spec.name), now)
+            readers = (surroundings.records.list(spec.name, kind) for kind in READERS)
+            in_use = read_now(chain.from_iterable(readers), now)
             for capture in removals(report(destination.captures(), destination.retention, now, in_use)):
                 faults += _let_go(capture.identifier, destination, spec, surroundings, progress)
         except (CatalyxDrError, OSError) as error:
             faults.append(f"sets on the {destination.name} were not pruned: {error}")
-    _forget(spec, surroundings)
-    return faults
+    return faults + _forget(spec, surroundings)
 
 
 def _let_go(
@@ -76,7 +78,8 @@ def _let_go(
 
 def close_unfinished(spec: ValidatorSpec, surroundings: Surroundings) -> None:
     """Record runs that ended without a word as failed; only to be called under the lock or lease."""
-    for record in surroundings.records.list(spec.name, RecordKind.BACKUP_SET):
+    found, _ = legible(surroundings.records, spec.name, RecordKind.BACKUP_SET)  # `_forget` tells what is wrong
+    for record in found:
         if record.status is RecordStatus.RUNNING:
             ended = {
                 "status": RecordStatus.FAILED,
@@ -110,13 +113,17 @@ def _no_longer(spec: ValidatorSpec, surroundings: Surroundings, set_id: str, pla
         surroundings.records.save(record.without(place))
 
 
-def _forget(spec: ValidatorSpec, surroundings: Surroundings) -> None:
-    """Delete records of sets that are nowhere any more, and old failures but for the newest few."""
-    records = surroundings.records.list(spec.name, RecordKind.BACKUP_SET)
+def _forget(spec: ValidatorSpec, surroundings: Surroundings) -> list[str]:
+    """Delete records of sets that are nowhere any more, and old failures but for the newest few.
+
+    Returns what went wrong, in words.
+    """
+    records, faults = legible(surroundings.records, spec.name, RecordKind.BACKUP_SET)
     # A set that was lost is as much a failure as one that was never taken.
     failed = [record for record in records if record.status is RecordStatus.FAILED or _is_lost(record)]
     for record in (*failed[_FAILED_RECORDS_KEPT:], *filter(_is_gone, records)):
         surroundings.records.delete(record)
+    return faults
 
 
 def _is_gone(record: Record) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
@@ -19,7 +19,7 @@ from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.adapters.validator_api import ValidatorClient
 from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.capture_id import capture_id
-from catalyx_dr.model.errors import CatalyxDrError, RefusedError
+from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.retention import Retention
@@ -41,6 +41,8 @@ from catalyx_dr.rules.retention import removals, report
 IN_CLUSTER, IN_BUCKET = "cluster", "bucket"
 FLAGS = "flags"
 _FAILED_RECORDS_KEPT = 10
+# What a run has after its deadline before it is killed.
+_TO_END = timedelta(minutes=1)
 
 
 def dump_identities(spec: ValidatorSpec, surroundings: Surroundings, cluster: Cluster) -> Record:
@@ -55,7 +57,7 @@ def dump_identities(spec: ValidatorSpec, surroundings: Surroundings, cluster: Cl
         if spec.identity_dump is None:
             raise RefusedError(f"validator {spec.name!r} has no identityDump; declare its cron and retention")
         bucket = checked_bucket(spec, surroundings.secrets, progress.note)
-        known = proven_dumps(surroundings.records, spec.name)
+        known = _known(spec, surroundings.records, progress)
 
         progress.phase("token", 5)
         token = machine_token(machine_login(spec, surroundings.secrets))
@@ -95,6 +97,15 @@ def machine_login(spec: ValidatorSpec, secrets: SecretFiles) -> MachineLogin:
         audience=declared.audience,
         scope=declared.scope,
     )
+
+
+def _known(spec: ValidatorSpec, records: RecordStore, progress: Progress) -> list[tuple[Record, IdentityDumpMetadata]]:
+    """Earlier dumps to compare with; a damaged record of one of them keeps none from being taken."""
+    try:
+        return proven_dumps(records, spec.name)
+    except UnprovenError as error:
+        progress.note(f"attention: not compared with earlier dumps: {error}")
+        return []
 
 
 def proven_dumps(records: RecordStore, validator: str) -> list[tuple[Record, IdentityDumpMetadata]]:
@@ -187,7 +198,36 @@ def _prune(
             _prune_at(destination, spec, surroundings, newest, progress)
         except CatalyxDrError as error:
             progress.note(f"attention: dumps in the {destination.name} were not pruned: {error}")
-    _forget(spec, surroundings.records)
+    try:
+        _clear_unfinished(spec, surroundings, cluster, bucket, progress)
+        _forget(spec, surroundings.records)
+    except CatalyxDrError as error:
+        progress.note(f"attention: what unfinished runs left was not removed: {error}")
+
+
+def _clear_unfinished(
+    spec: ValidatorSpec,
+    surroundings: Surroundings,
+    cluster: Cluster,
+    bucket: BucketIdentities | None,
+    progress: Progress,
+) -> None:
+    """Remove what killed runs left, now that a newer dump is proven: nothing else finds such a Secret with its keys."""
+    assert spec.identity_dump is not None  # noqa: S101 - a dump was taken
+    longest = spec.identity_dump.deadline + _TO_END
+    for record in surroundings.records.list(spec.name, RecordKind.IDENTITY_DUMP):
+        if record.status is not RecordStatus.RUNNING or surroundings.now() - record.started < longest:
+            continue
+        delete_dump(cluster, spec.name, record.identifier)
+        if bucket is not None:
+            bucket.remove(record.identifier)
+        ended = {
+            "status": RecordStatus.FAILED,
+            "finished": surroundings.now(),
+            "message": "the run ended without a word: killed, or its node was lost; a later run cleaned up",
+        }
+        surroundings.records.save(record.model_copy(update=ended))
+        progress.note(f"removed what the unfinished run {record.identifier} left")
 
 
 def _destinations(spec: ValidatorSpec, cluster: Cluster, bucket: BucketIdentities | None) -> Iterator[_Destination]:

@@ -16,6 +16,8 @@ from catalyx_dr.model.retention import Retention
 
 # A restore that was cut off goes on with its set when it is asked for again.
 _LONGEST_READ = timedelta(days=7)
+# What reads a set while backups go on.
+READERS = (RecordKind.RESTORE, RecordKind.DRILL)
 _NONE: Mapping[str, str] = {}
 Period = Callable[[date], tuple[int, ...]]
 _PERIODS: tuple[tuple[str, Period], ...] = (
@@ -62,7 +64,7 @@ def read_now(records: Iterable[Record], now: datetime) -> dict[str, str]:
         str(record.details[READ_SET]): f"{record.kind} {record.identifier}"
         for record in records
         if record.status is RecordStatus.RUNNING
-        and record.kind in (RecordKind.RESTORE, RecordKind.DRILL)
+        and record.kind in READERS
         and READ_SET in record.details
         and now - record.started < _LONGEST_READ
     }

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,7 +40,7 @@ from tests.fixtures_identity import (
     declared_spec,
     make_dump,
 )
-from tests.fixtures_validator import Clock, MemoryRecords
+from tests.fixtures_validator import Clock, MemoryRecords, damaged_record
 
 
 @dataclass
@@ -325,6 +326,50 @@ def test_the_floor_beats_the_number(dumping: Dumping) -> None:
     for _ in range(5):
         dumping.run()
     assert len(dumping.cluster.names) == 3
+
+
+def test_what_a_killed_run_left_goes_when_a_later_dump_is_proven(dumping_to_bucket: Dumping) -> None:
+    killed = dumping_to_bucket.run()
+    running = killed.model_copy(update={"status": RecordStatus.RUNNING, "locations": (), "details": {}})
+    dumping_to_bucket.surroundings.records.save(running)
+
+    newest = dumping_to_bucket.run()
+
+    assert dumping_to_bucket.cluster.names == [f"validator-1-identities-{newest.identifier}"]
+    assert [one.dump_id for one in dumping_to_bucket.in_bucket.published()] == [newest.identifier]
+    assert [record.status for record in dumping_to_bucket.records] == [RecordStatus.COMPLETED, RecordStatus.FAILED]
+
+
+def test_run_that_may_still_go_on_is_left_alone(dumping: Dumping) -> None:
+    other = dumping.run()
+    dumping.surroundings.records.save(other.model_copy(update={"status": RecordStatus.RUNNING}))
+    dumping.clock.shift -= timedelta(days=1, minutes=-1)
+
+    dumping.run()
+
+    assert len(dumping.cluster.names) == 2
+
+
+def test_changed_byte_in_the_metadata_of_the_bucket_is_damage(dumping_to_bucket: Dumping) -> None:
+    in_bucket = dumping_to_bucket.in_bucket
+    first, second = dumping_to_bucket.run(), dumping_to_bucket.run()
+    key = in_bucket.content_key(second.identifier).replace(".json.age", ".metadata.json")
+    written = in_bucket.store.get(key)
+    in_bucket.store.put(key, written.replace(b"0.7.4", b"0.7.5"))
+
+    with pytest.raises(UnprovenError, match="is not what was written as metadata of a dump"):
+        in_bucket.metadata(second.identifier)
+    assert [one.dump_id for one in in_bucket.published()] == [first.identifier]
+
+
+def test_damaged_record_keeps_no_dump_from_being_taken(
+    dumping: Dumping, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dumping.run()
+    monkeypatch.setattr(MemoryRecords, "list", damaged_record)
+
+    assert dumping.run().status is RecordStatus.COMPLETED
+    assert "attention: not compared with earlier dumps: ConfigMap x is no record" in capsys.readouterr().out
 
 
 def test_a_damaged_copy_does_not_count_among_those_that_are_kept(dumping_to_bucket: Dumping) -> None:

@@ -18,7 +18,7 @@ from catalyx_dr.adapters.postgres import Connection
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.operations.backup import back_up
-from tests.fixtures_validator import Protected
+from tests.fixtures_validator import MemoryRecords, Protected, damaged_record
 
 _RUN = """
 import sys
@@ -94,6 +94,12 @@ def test_run_that_ended_without_a_word_is_recorded_as_failed(protected: Protecte
     found = protected.surroundings.records.find(RecordKind.BACKUP_SET, "validator-1", "20200101t000000z")
     assert found is not None
     assert (found.status, found.phase) == (RecordStatus.FAILED, "dump participant")
+
+
+def test_damaged_record_fails_no_backup_and_is_told(protected: Protected, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryRecords, "list", damaged_record)
+
+    assert "attention: ConfigMap x is no record; delete it" in back_up(protected.spec, protected.surroundings).message
 
 
 @pytest.fixture
