@@ -11,6 +11,7 @@ from pathlib import Path
 
 from catalyx_dr.adapters import dump_files
 from catalyx_dr.model.backup_set import MANIFEST_NAME, Manifest
+from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.capture_id import is_capture_id
 from catalyx_dr.model.damage import DAMAGE_NAME, Damage
 from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, UnprovenError
@@ -102,20 +103,27 @@ class VolumeStore:
         return sorted((path.name for path in self.sets_folder.iterdir() if is_capture_id(path.name)), reverse=True)
 
     def published(self) -> list[Manifest]:
-        """Manifests of all sets, newest first.
-
-        What is marked as damaged, has no readable manifest, or lacks a file or a part of one, is no set.
-        """
+        """Manifests of all sets, newest first; what is marked as damaged, or has no readable manifest, is no set."""
         manifests = []
         for name in self.set_ids():
             try:
                 found = self.manifest(name)
             except (MissingError, UnprovenError):
                 continue
-            files = (file for one in found.databases for file in one.files)
-            if not self.is_damaged(name) and dump_files.all_there(self.folder(name), files):
+            if not self.is_damaged(name):
                 manifests.append(found)
         return manifests
+
+    def captures(self) -> list[Capture]:
+        """Every folder of a set; one that is not published, or lacks a file or a part of one, is not proven."""
+        sizes = {
+            manifest.set_id: manifest.bytes
+            for manifest in self.published()
+            if dump_files.all_there(
+                self.folder(manifest.set_id), (file for one in manifest.databases for file in one.files)
+            )
+        }
+        return [Capture.named(name, proven=name in sizes, size=sizes.get(name, 0)) for name in self.set_ids()]
 
     def is_damaged(self, set_id: str) -> bool:
         """Tell whether a verification marked the set."""

@@ -93,12 +93,7 @@ def _destinations(
     backup: DatabaseBackup, volume: VolumeStore | None, bucket: BucketSets | None
 ) -> Iterator[Destination]:
     if backup.volume is not None and volume is not None:
-
-        def on_volume() -> list[Capture]:
-            sizes = {manifest.set_id: manifest.bytes for manifest in volume.published()}
-            return [Capture.named(name, proven=name in sizes, size=sizes.get(name, 0)) for name in volume.set_ids()]
-
-        yield Destination(ON_VOLUME, backup.volume.retention, on_volume, volume.remove)
+        yield Destination(ON_VOLUME, backup.volume.retention, volume.captures, volume.remove)
     if backup.bucket is not None and bucket is not None:
 
         def in_bucket() -> list[Capture]:

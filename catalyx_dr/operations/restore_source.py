@@ -63,9 +63,8 @@ class VolumeSource:
         return self.store
 
     def captures(self) -> list[Capture]:
-        """Every folder of a set; one that is not published, or not any more, cannot be chosen."""
-        proven = {manifest.set_id for manifest in self.store.published()}
-        return [Capture.named(set_id, proven=set_id in proven) for set_id in self.store.set_ids()]
+        """Every folder of a set; one that is not whole, or was found damaged, is not proven."""
+        return self.store.captures()
 
     def manifest(self, set_id: str) -> Manifest:
         """Manifest on the volume."""
