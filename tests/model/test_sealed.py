@@ -1,4 +1,4 @@
-"""Sealed documents: whatever changes in one is either noticed or changes nothing."""
+"""Sealed documents: whatever changes in one is noticed."""
 
 import json
 from typing import Any
@@ -24,16 +24,13 @@ def test_what_was_sealed_is_read(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("bit", range(8))
-def test_every_changed_bit_is_noticed_or_means_nothing(bit: int) -> None:
+def test_every_changed_bit_is_noticed(bit: int) -> None:
     content = sealed(DOCUMENT)
     for position in range(len(content)):
         changed = bytearray(content)
         changed[position] ^= 1 << bit
-        try:
-            found = unsealed(bytes(changed))
-        except ValueError:
-            continue
-        assert found == DOCUMENT
+        with pytest.raises(ValueError, match=r".*"):
+            unsealed(bytes(changed))
 
 
 @pytest.mark.parametrize("length", [0, 1, 40, -1])
@@ -42,7 +39,17 @@ def test_cut_document_is_noticed(length: int) -> None:
         unsealed(sealed(DOCUMENT)[:length])
 
 
-@pytest.mark.parametrize("content", [b"[]", b"7", json.dumps(DOCUMENT).encode()])
+SEALED = sealed(DOCUMENT)
+OTHERS = [
+    b"\xef\xbb\xbf" + SEALED,
+    SEALED.decode().encode("utf-16"),
+    SEALED + b"\n",
+    SEALED.replace(b"{", b'{"offset": 7, ', 1),
+    json.dumps(json.loads(SEALED)).encode(),
+]
+
+
+@pytest.mark.parametrize("content", [b"[]", b"7", b"[" * 100_000, json.dumps(DOCUMENT).encode(), *OTHERS])
 def test_what_was_never_sealed_is_refused(content: bytes) -> None:
-    with pytest.raises(ValueError, match=r"no JSON object|not those that were sealed"):
+    with pytest.raises(ValueError, match=r"no JSON object|no sealed document|not what was sealed"):
         unsealed(content)
