@@ -225,6 +225,7 @@ def test_whose_time_is_over_sends_one_segment_a_run(cut: Cut) -> None:
     assert cut.objects["validator-app.tar.0001.age"] == everything["validator-app.tar.0001.age"]
 
 
+@EVERY_STORE
 @pytest.mark.parametrize("seed", range(3))
 def test_killed_run_is_gone_on_with(protected_in_bucket: Protected, seed: int) -> None:
     """Killed with SIGKILL when so many segments were noted; the next run sends those that were not, and no other."""
