@@ -1,6 +1,7 @@
 """One object of unknown size, written as a stream: parts with checksums, a few on the way at a time, memory bounded."""
 
 import io
+import re
 import zlib
 from base64 import b64encode
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _PART_BYTES = 5 * 1024 * 1024
 _CHECKSUM: Literal["CRC32"] = "CRC32"
 _ON_THE_WAY = 2
+_MD5 = re.compile(r"[0-9a-f]{32}")
 _Answer = TypeVar("_Answer")
 
 
@@ -143,11 +145,13 @@ def crc32(content: bytes) -> str:
 def check_received(key: str, content: bytes, answer: Mapping[str, Any]) -> None:
     """Raise CatalyxDrError when the answer of a store that knows no checksums tells of other bytes than were sent.
 
-    Ceph takes a checksum and ignores it (seen with 18.2); its ETag of what is not encrypted is the MD5, as at AWS.
+    Ceph takes a checksum and ignores it (seen with 18.2); its ETag of what is not encrypted is the MD5, as at AWS. From
+    an ETag of another form nothing can be told.
     """
-    if "ChecksumCRC32" in answer or "ServerSideEncryption" in answer:
+    etag = answer["ETag"].strip('"')
+    if "ChecksumCRC32" in answer or "ServerSideEncryption" in answer or not _MD5.fullmatch(etag):
         return
-    if answer["ETag"].strip('"') != md5(content, usedforsecurity=False).hexdigest():
+    if etag != md5(content, usedforsecurity=False).hexdigest():
         raise CatalyxDrError(
             f"other bytes of {key} reached the store than were sent; look at the network, and run again"
         )
