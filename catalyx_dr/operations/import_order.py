@@ -10,7 +10,7 @@ from catalyx_dr.adapters.encryption import AgeIdentities
 from catalyx_dr.adapters.identity_secrets import StoredDump, read_dump_secret
 from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.environment_spec import VerdictOverride
-from catalyx_dr.model.errors import RefusedError
+from catalyx_dr.model.errors import RefusedError, UnprovenError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.dump_identities import IN_BUCKET, IN_CLUSTER, identities_in_bucket, proven_dumps
@@ -70,8 +70,12 @@ def find_dump(
     if order.source == IN_CLUSTER:
         kept = [Capture.named(one.identifier) for one, _ in known if one.is_sound_in(IN_CLUSTER)]
         chosen = choose(kept, selector, kind=_KIND).identifier
-        stored = read_dump_secret(cluster, surroundings.secrets, spec.name, chosen)
-        return FoundDump(stored, tuple(metadata for _, metadata in known))
+        stored, recorded = read_dump_secret(cluster, surroundings.secrets, spec.name, chosen), [one for _, one in known]
+        if stored.metadata not in recorded:
+            raise UnprovenError(
+                f"the metadata of dump {chosen} in its Secret are not its record's; choose another dump"
+            )
+        return FoundDump(stored, tuple(recorded))
     bucket = identities_in_bucket(spec, surroundings.secrets)
     if bucket is None or order.age_identity_file is None:
         raise RefusedError(f"validator {spec.name!r} declares no backup.bucket to read from; use source cluster")

@@ -285,6 +285,14 @@ def test_a_damaged_dump_is_refused(lost: Lost) -> None:
     assert lost.untouched
 
 
+def test_changed_metadata_of_a_dump_are_refused(lost: Lost) -> None:
+    path = lost.protected.surroundings.secrets.path(f"validator-1-identities-{lost.dump_id}", "metadata.json")
+    path.write_bytes(path.read_bytes().replace(b"0.7.4", b"0.7.5"))
+    with pytest.raises(UnprovenError, match="are not its record's; choose another dump"):
+        lost.run()
+    assert lost.untouched
+
+
 def test_users_who_are_gone_from_keycloak_are_found_before(lost: Lost, keycloak: Keycloak) -> None:
     keycloak.users.clear()
     with pytest.raises(RefusedError, match=r"wallet-login: .*'alice' is missing") as caught:
