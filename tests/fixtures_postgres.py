@@ -57,7 +57,12 @@ def free_port() -> int:
 class ThrowawayServer:
     """A server of its own data folder, made when there is none; asks for passwords, as a real one does."""
 
-    def __init__(self, folder: Path, programs: Path | None = None, settings: Sequence[str] = ("fsync=off",)) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        programs: Path | None = None,
+        settings: Sequence[str] = ("fsync=off", "max_prepared_transactions=1"),
+    ) -> None:
         self.programs = programs or _newest_programs()
         self.port = free_port()
         # PostgreSQL refuses to run as root.

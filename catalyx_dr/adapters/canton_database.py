@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import LiteralString
 
-from psycopg import sql
+from psycopg import errors, sql
 
 from catalyx_dr.adapters.postgres import Connection, fetch_value
 from catalyx_dr.model.databases import Database, DatabaseRole
-from catalyx_dr.model.errors import RefusedError
+from catalyx_dr.model.errors import CatalyxDrError, RefusedError
 
 _LARGE_OBJECTS = "pg_catalog.pg_largeobject_metadata"
 # The tables by which each database is known, and which hold its offset.
@@ -36,6 +36,37 @@ def check_is_database_of(connection: Connection, role: DatabaseRole, database: D
             f"database {database.name!r} has no table {database.schema_name}.{table}, so it is not the {role} "
             "database of a validator; correct its name or schema in the validator's databases"
         )
+
+
+def check_is_readable(connection: Connection, database: Database) -> None:
+    """Raise RefusedError for a table of which the user may not read every row: pg_dump would fail at it."""
+    query = sql.SQL(
+        "SELECT label, row_security_active(oid) FROM ({}) AS t (schema, name, label, oid) "
+        "WHERE NOT has_table_privilege(oid, 'SELECT') OR row_security_active(oid)"
+    ).format(sql.SQL(_TABLES))
+    user = connection.info.user
+    for label, rows_are_hidden in connection.execute(query).fetchall():
+        remedy = f"ALTER ROLE {user} BYPASSRLS" if rows_are_hidden else f"GRANT SELECT ON {label} TO {user}"
+        raise RefusedError(
+            f"user {user!r} may not read {'every row' if rows_are_hidden else 'any row'} of table {label} in database "
+            f"{database.name!r}, so it cannot be dumped; {remedy}"
+        )
+
+
+def lock_tables(connection: Connection) -> None:
+    """Keep every table that a dump holds as it is until the transaction ends; raises CatalyxDrError.
+
+    Called when pg_dump has its own locks, and without waiting: whoever changes a table waits for pg_dump, and a count
+    that waited for them would find the table changed.
+    """
+    found = connection.execute(_TABLES).fetchall()
+    names = sql.SQL(", ").join(sql.SQL("ONLY {}").format(sql.Identifier(*row[:2])) for row in found)
+    try:
+        connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE NOWAIT").format(names))
+    except errors.LockNotAvailable as error:
+        raise CatalyxDrError(
+            f"{error.diag.message_primary}: somebody changes the schema; run again when that is done"
+        ) from None
 
 
 def ledger_offset(connection: Connection, role: DatabaseRole, schema: str) -> int | None:

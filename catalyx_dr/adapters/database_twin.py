@@ -1,4 +1,4 @@
-"""An empty database like an existing one: owner, encoding, locale, settings and grants, under another name."""
+"""An empty database like an existing one: owner, encoding, locale, place, settings and grants, under another name."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,12 @@ from psycopg.rows import dict_row
 from catalyx_dr.adapters.postgres import Connection
 
 # Columns that a server's version has not are simply absent from the row.
-_DESCRIPTION = "SELECT *, pg_encoding_to_char(encoding) AS charset, datdba::regrole::text AS owner FROM pg_database"
+_DESCRIPTION = (
+    "SELECT d.*, pg_encoding_to_char(encoding) AS charset, datdba::regrole::text AS owner, spcname, "
+    "has_tablespace_privilege(t.oid, 'CREATE') AS may_use_tablespace "
+    "FROM pg_database d JOIN pg_tablespace t ON t.oid = dattablespace"
+)
+_DEFAULT_TABLESPACE = "pg_default"
 _PROVIDERS = {"i": "icu", "b": "builtin", "c": "libc"}
 
 
@@ -42,7 +47,8 @@ def create_like(connection: Connection, name: str, model: str) -> list[str]:
     )
     if not found:
         return []
-    return _copy_settings(connection, name, found["oid"]) + _copy_grants(connection, name, found["oid"])
+    refused = [] if _is_usable(found) else [f"tablespace {found['spcname']}"]
+    return refused + _copy_settings(connection, name, found["oid"]) + _copy_grants(connection, name, found["oid"])
 
 
 def _options(found: dict[str, Any]) -> list[sql.Composable]:
@@ -58,18 +64,28 @@ def _options(found: dict[str, Any]) -> list[sql.Composable]:
         locale = found.get("datlocale") or found.get("daticulocale")
         clause = f"LOCALE_PROVIDER {provider} {provider.upper()}_LOCALE {{}}"
         options.append(sql.SQL(clause).format(sql.Literal(locale)))
+    if found["spcname"] != _DEFAULT_TABLESPACE and _is_usable(found):
+        options.append(sql.SQL("TABLESPACE {}").format(sql.Identifier(found["spcname"])))
     return options
+
+
+def _is_usable(found: dict[str, Any]) -> bool:
+    """Nobody is granted the default tablespace, where databases go all the same."""
+    return bool(found["spcname"] == _DEFAULT_TABLESPACE or found["may_use_tablespace"])
 
 
 def _copy_settings(connection: Connection, name: str, model_oid: int) -> list[str]:
     rows = connection.execute(
-        "SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setdatabase = %s AND setrole = 0", [model_oid]
+        "SELECT rolname, unnest(setconfig) FROM pg_db_role_setting LEFT JOIN pg_roles ON pg_roles.oid = setrole "
+        "WHERE setdatabase = %s",
+        [model_oid],
     ).fetchall()
     refused = []
-    for (line,) in rows:
+    for role, line in rows:
         setting, _, value = line.partition("=")
-        target = sql.SQL("ALTER DATABASE {} SET {} FROM CURRENT").format(
-            sql.Identifier(name), sql.SQL(".").join(map(sql.Identifier, setting.split(".")))
+        holder = sql.SQL("ROLE {} IN ").format(sql.Identifier(role)) if role else sql.SQL("")
+        target = sql.SQL("ALTER {}DATABASE {} SET {} FROM CURRENT").format(
+            holder, sql.Identifier(name), sql.SQL(".").join(map(sql.Identifier, setting.split(".")))
         )
         try:
             # FROM CURRENT takes lists such as search_path exactly as they are stored.
@@ -77,7 +93,7 @@ def _copy_settings(connection: Connection, name: str, model_oid: int) -> list[st
                 connection.execute("SELECT set_config(%s, %s, true)", [setting, value])
                 connection.execute(target)
         except psycopg.errors.InsufficientPrivilege:
-            refused.append(f"setting {setting}")
+            refused.append(f"setting {setting}{f' for {role}' if role else ''}")
     return refused
 
 

@@ -18,8 +18,12 @@ from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnreachableErr
 Connection = psycopg.Connection[tuple[Any, ...]]
 _CONNECT_TIMEOUT_SECONDS = 15
 _POLL_SECONDS = 0.2
-# A backup may take hours: no limit that an administrator set for applications may end its transaction.
-_UNLIMITED = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c lock_timeout=0"
+# A backup may take hours: no limit that an administrator set for applications may end its transaction. Nor does a
+# database that was set to read only, so that nobody damages it further, hinder its restore.
+SESSION_SETTINGS = (
+    "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c lock_timeout=0 "
+    "-c default_transaction_read_only=off"
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class PostgresServer:
                 autocommit=True,
                 connect_timeout=_CONNECT_TIMEOUT_SECONDS,
                 application_name="catalyx-dr",
-                options=_UNLIMITED,
+                options=SESSION_SETTINGS,
                 # A database of no encoding (SQL_ASCII) would give names as bytes.
                 client_encoding="UTF8",
             )
@@ -136,7 +140,8 @@ def _primary(error: psycopg.Error) -> str:
 
 def fetch_value(connection: Connection, query: LiteralString | sql.Composed, *arguments: object) -> Any:
     """First column of the first row, or None when there is no row."""
-    row = connection.execute(query, arguments).fetchone()
+    # Without arguments a percent sign is none of a placeholder; names may hold some.
+    row = connection.execute(query, arguments or None).fetchone()
     return row[0] if row else None
 
 
@@ -261,4 +266,10 @@ def _sessions(connection: Connection, names: list[str]) -> str:
         "WHERE datname = ANY(%s) AND usename IS NOT NULL",
         [names],
     ).fetchall()
-    return ", ".join(sorted(f"{user} ({program or 'unnamed'} at {address})" for user, program, address in rows))
+    prepared = connection.execute("SELECT gid FROM pg_prepared_xacts WHERE database = ANY(%s)", [names]).fetchall()
+    return ", ".join(
+        [
+            *sorted(f"{user} ({program or 'unnamed'} at {address})" for user, program, address in rows),
+            *(f"the prepared transaction {gid!r} (COMMIT PREPARED or ROLLBACK PREPARED it)" for (gid,) in prepared),
+        ]
+    )

@@ -8,23 +8,30 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Event
 
-from catalyx_dr.adapters.postgres import PostgresServer, ServerVersion
+from catalyx_dr.adapters.postgres import SESSION_SETTINGS, PostgresServer, ServerVersion
 from catalyx_dr.adapters.programs import Program, client_environment, running
-from catalyx_dr.model.errors import RefusedError
+from catalyx_dr.model.errors import CatalyxDrError, RefusedError
 
 # Where Debian and Red Hat put the programs of each major version.
 _FOLDERS = ("/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin")
 _ZSTD_SINCE = 16
 _LOCK_WAIT = "5min"
+_POLL_SECONDS = 0.1
+# What pg_dump says next when it has locked every table.
+_LOCKED = "reading user-defined functions"
 # What pg_dump says when it has made the file of a table, before the first row.
 _BEGUN = "dumping contents of table "
 # What pg_dump says when a worker has written and closed the file of a table.
 _FINISHED = re.compile(r"finished item (\d+) TABLE DATA ")
+_WARNING = re.compile(r"pg_restore: WARNING:  (.*)")
 _TABLE_DATA = re.compile(r"^(\d+); \d+ (\d+) TABLE DATA ", re.MULTILINE)
 # For a database that nobody uses yet: lost with the server's last moments, it would be loaded again. The memory is for
 # sorting while indexes are built.
-_LOAD_SETTINGS = "-c synchronous_commit=off -c maintenance_work_mem=128MB -c max_parallel_maintenance_workers=1"
+_LOAD_SETTINGS = (
+    f"{SESSION_SETTINGS} -c synchronous_commit=off -c maintenance_work_mem=128MB -c max_parallel_maintenance_workers=1"
+)
 
 
 @dataclass(frozen=True)
@@ -55,13 +62,19 @@ class PostgresClient:
     ) -> Iterator[None]:
         """Dump into the new folder `target` while the block runs; after the block the dump is complete.
 
+        The block begins when every table is locked.
+
         `begun` is called when there is the file of one more table, `finished` is told of such a file when that will
         not change any more (only of parallel dumps); both in another thread. Nothing is synced to disk: whoever
         publishes does that. Raises CatalyxDrError with pg_dump's last words.
         """
 
+        locked = Event()
+
         def listen(line: str) -> None:
-            if found := _FINISHED.search(line):
+            if _LOCKED in line:
+                locked.set()
+            elif found := _FINISHED.search(line):
                 finished(target / f"{found[1]}.dat{self._suffix}")
             elif _BEGUN in line:
                 begun()
@@ -71,24 +84,36 @@ class PostgresClient:
             f"--file={target}",
             f"--jobs={jobs}",
             "--no-sync",
-            "--verbose",
             *self._dump_arguments(server, database, snapshot, level),
         ]
         purpose = f"dump of {database!r}"
         with (
             self._password_file(server) as environment,
-            running([self.folder / "pg_dump", *arguments], purpose, environment, listen),
+            running([self.folder / "pg_dump", *arguments], purpose, environment, listen) as dump,
         ):
+            _wait_for_locks(dump, locked)
             yield
 
     @contextmanager
     def streaming(self, server: PostgresServer, database: str, snapshot: str, *, level: int) -> Iterator[Program]:
-        """Dump as one archive in pg_dump's custom format, which the block reads from the program's output."""
+        """Dump as one archive in pg_dump's custom format, which the block reads from the program's output.
+
+        The block begins when every table is locked.
+        """
+        locked = Event()
+
+        def listen(line: str) -> None:
+            if _LOCKED in line:
+                locked.set()
+
         arguments = ["--format=custom", *self._dump_arguments(server, database, snapshot, level)]
         with (
             self._password_file(server) as environment,
-            running([self.folder / "pg_dump", *arguments], f"dump of {database!r}", environment, feeds=True) as dump,
+            running(
+                [self.folder / "pg_dump", *arguments], f"dump of {database!r}", environment, listen, feeds=True
+            ) as dump,
         ):
+            _wait_for_locks(dump, locked)
             yield dump
 
     @contextmanager
@@ -117,18 +142,35 @@ class PostgresClient:
         with running(command, f"decode check of {dump.name}"):
             pass
 
-    def load(self, server: PostgresServer, database: str, dump: Path, *, jobs: int, owners: bool = True) -> None:
-        """Load a dump into an empty database; ends at the first error.
+    def load(
+        self,
+        server: PostgresServer,
+        database: str,
+        dump: Path,
+        *,
+        jobs: int = 1,
+        owners: bool = True,
+        rows: bool = True,
+        warned: Callable[[str], None] = lambda warning: None,
+    ) -> None:
+        """Load a dump into an empty database; ends at the first error. `warned` gets the server's warnings.
 
         Owners and grants are as they were, or left out where the server knows no such roles (`owners`).
         """
+
+        def listen(line: str) -> None:
+            if found := _WARNING.match(line):
+                warned(found[1])
+
         arguments = [
             f"--dbname={server.conninfo(database)}",
             f"--jobs={jobs}",
             "--exit-on-error",
+            "--verbose",
             "--no-subscriptions",
             "--no-password",
             *(() if owners else ("--no-owner", "--no-privileges")),
+            *(() if rows else ("--schema-only",)),
             str(archive_of(dump)),
         ]
         with (
@@ -137,6 +179,7 @@ class PostgresClient:
                 [self.folder / "pg_restore", *arguments],
                 f"load of {database!r}",
                 {**environment, "PGOPTIONS": _LOAD_SETTINGS},
+                listen,
             ),
         ):
             pass
@@ -146,6 +189,7 @@ class PostgresClient:
         return [
             f"--compress={f'zstd:{level}' if self._has_zstd else '1'}",
             f"--snapshot={snapshot}",
+            "--verbose",
             f"--lock-wait-timeout={_LOCK_WAIT}",
             "--no-password",
             f"--dbname={server.conninfo(database)}",
@@ -174,6 +218,17 @@ class PostgresClient:
             yield {"PGPASSFILE": str(path)}
         finally:
             path.unlink(missing_ok=True)
+
+
+def _wait_for_locks(dump: Program, locked: Event) -> None:
+    while not locked.wait(_POLL_SECONDS):
+        if dump.has_ended():
+            try:
+                dump.finish()
+            except CatalyxDrError as error:
+                # pg_dump has no other limit of time.
+                held = f"; somebody holds a table for longer than {_LOCK_WAIT}: see pg_locks"
+                raise CatalyxDrError(f"{error}{held if 'statement timeout' in str(error) else ''}") from None
 
 
 def archive_of(dump: Path) -> Path:

@@ -51,6 +51,10 @@ class Program:
         """What it reads."""
         return cast(IO[bytes], self._process.stdin)
 
+    def has_ended(self) -> bool:
+        """Tell whether it runs no more."""
+        return self._process.poll() is not None
+
     def finish(self) -> None:
         """Wait for its end; raises CatalyxDrError with its last words when it failed."""
         code = self._process.wait()

@@ -74,6 +74,7 @@ def look_at(spec: ValidatorSpec, role: DatabaseRole, surroundings: Surroundings)
         version = ServerVersion(connection.info.server_version)
         client = client_for(version, surroundings.scratch)
         canton_database.check_is_database_of(connection, role, database)
+        canton_database.check_is_readable(connection, database)
         size = postgres.database_bytes(connection)
     return Source(role, database, server, version, client, size)
 
@@ -103,7 +104,8 @@ def dump(source: Source, folder: Path, proof: DumpProof, backup: DatabaseBackup,
 
 
 def observe(source: Source, connection: Connection) -> Observed:
-    """Read offset, identity and counts in the connection's snapshot."""
+    """Read offset, identity and counts in the connection's snapshot, while pg_dump holds its locks."""
+    canton_database.lock_tables(connection)
     schema = source.database.schema_name
     is_participant = source.role is DatabaseRole.PARTICIPANT
     return Observed(

@@ -14,7 +14,7 @@ from catalyx_dr.adapters.postgres_client import PostgresClient, client_for
 from catalyx_dr.adapters.table_statistics import analyze
 from catalyx_dr.model.backup_set import DatabaseCapture, Manifest
 from catalyx_dr.model.databases import Database, DatabaseRole
-from catalyx_dr.model.errors import UnprovenError
+from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.capture_order import check_offsets
@@ -80,6 +80,25 @@ def targets_of(
     return tuple(_target(spec, role, suffix, mark, request_id, surroundings) for role in DatabaseRole)
 
 
+def try_schemas(targets: Sequence[LoadTarget], folder: Path) -> None:
+    """Load everything but rows once: what the user may not make again is known at once, and not after hours.
+
+    Raises RefusedError for a role that is missing, an extension that only a superuser may create, and the like.
+    """
+    for target in targets:
+        with target.server.maintenance() as connection:
+            _make_empty(connection, target)
+        try:
+            target.client.load(target.server, target.loading, dump_path(folder, target.role), rows=False)
+        except CatalyxDrError as error:
+            user = target.server.at.user
+            raise RefusedError(
+                f"user {user!r} cannot load what the {target.role} dump holds: {error}; where roles or rights are "
+                f"missing, create the roles, GRANT those that own something to {user}, or make it SUPERUSER for this "
+                "request, and run again"
+            ) from None
+
+
 def load_all(
     targets: Sequence[LoadTarget],
     manifest: Manifest,
@@ -130,7 +149,15 @@ def load(
             postgres.drop(connection, target.database.name)
     for fault in refused:
         say(f"attention: {fault} of {target.database.name!r} could not be given to the restored database")
-    target.client.load(target.server, target.loading, dump_path(folder, target.role), jobs=jobs, owners=target.owners)
+    target.client.load(
+        target.server,
+        target.loading,
+        dump_path(folder, target.role),
+        jobs=jobs,
+        owners=target.owners,
+        # Such as rights on the schema `public`, which is a superuser's before PostgreSQL 15.
+        warned=lambda warning: say(f"attention: loading {target.database.name!r}: {warning}"),
+    )
     # Without statistics the first queries of a large participant take minutes.
     analyze(target.server, target.loading, jobs)
     with target.server.connect(target.loading) as connection:

@@ -21,7 +21,7 @@ from catalyx_dr.model.record import READ_SET, Record, RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.database_swap import replaced_names, swap_in
 from catalyx_dr.operations.kept_databases import drop_leftovers
-from catalyx_dr.operations.loading import LoadTarget, load_all, prove_order, targets_of
+from catalyx_dr.operations.loading import LoadTarget, load_all, prove_order, targets_of, try_schemas
 from catalyx_dr.operations.one_run import one_run
 from catalyx_dr.operations.patience import PATIENT, Patience
 from catalyx_dr.operations.progress import Progress, reporting
@@ -194,6 +194,8 @@ class _Run:
             folder = self.source.fetch(manifest)
             self.progress.phase("check the set", 15)
             check_set(manifest, folder, jobs)
+            self.progress.phase("try the schemas", 22)
+            try_schemas(to_load, folder)
             if self.order.in_place:
                 self._stop()
             self.progress.phase(f"load into {' and '.join(target.loading for target in to_load)}", 25)

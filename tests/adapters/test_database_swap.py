@@ -94,6 +94,18 @@ def test_neither_is_swapped_while_one_is_in_use(
         assert comments(connection) == before, "what was exchanged and put back is what it was"
 
 
+def test_prepared_transaction_in_the_way_is_named(validator_databases: ThrowawayServer, targets: Targets) -> None:
+    with validator_databases.owner("participant") as connection:
+        connection.execute("BEGIN")
+        connection.execute("DELETE FROM participant.lapi_events")
+        connection.execute("PREPARE TRANSACTION 'left'")
+    try:
+        with pytest.raises(RefusedError, match=r"by the prepared transaction 'left' \(COMMIT PREPARED or ROLLBACK"):
+            swap_in(targets(False), _SOON, _NOW)
+    finally:
+        validator_databases.run("participant", sql.SQL("ROLLBACK PREPARED 'left'"))
+
+
 def test_missing_database_is_only_taken_the_place_of(validator_databases: ThrowawayServer, targets: Targets) -> None:
     validator_databases.run("postgres", sql.SQL("DROP DATABASE participant"))
     both = targets(False)

@@ -10,12 +10,12 @@ from pathlib import Path
 from unittest.mock import patch
 
 from catalyx_dr.adapters import access, workloads
-from catalyx_dr.adapters.postgres_client import PostgresClient
 from catalyx_dr.adapters.records import newest_first
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.model.record import Record, RecordKind
 from catalyx_dr.model.target import Workload
 from catalyx_dr.model.validator_spec import ValidatorSpec
+from catalyx_dr.operations import loading
 from catalyx_dr.operations import restore as restore_module
 from catalyx_dr.operations import rollback as rollback_module
 from catalyx_dr.operations.patience import Patience
@@ -123,7 +123,7 @@ def _die_in_phase(wanted: str) -> None:
 
 _STEPS: dict[str, tuple[tuple[object, str], ...]] = {
     "after the swap": ((restore_module, "swap_in"), (rollback_module, "exchange")),
-    "after loading, before proving": ((PostgresClient, "load"),),
+    "after loading, before proving": ((loading, "analyze"),),
     "when one workload is stopped": ((FileWorkloads, "stop"),),
 }
 

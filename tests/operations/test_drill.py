@@ -132,8 +132,8 @@ def test_damaged_set_fails_the_drill_and_is_marked(drilled: Drilled) -> None:
 def test_loaded_rows_that_are_not_the_sets_fail_it(drilled: Drilled, monkeypatch: pytest.MonkeyPatch) -> None:
     real = PostgresClient.load
 
-    def losing_a_row(self, server, database, dump, *, jobs, owners):  # type: ignore[no-untyped-def]
-        real(self, server, database, dump, jobs=jobs, owners=owners)
+    def losing_a_row(self, server, database, dump, **options):  # type: ignore[no-untyped-def]
+        real(self, server, database, dump, **options)
         if "participant" in database:
             statement = sql.SQL("DELETE FROM participant.lapi_events WHERE event_sequential_id = 7")
             drilled.protected.server.run(database, statement)

@@ -66,9 +66,10 @@ def _restore(protected: Protected) -> Record:
 def _while_loading(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> None:
     real: Callable[..., None] = PostgresClient.load
 
-    def load(self: PostgresClient, *given: object, **options: object) -> None:
-        action()
-        real(self, *given, **options)
+    def load(self: PostgresClient, *given: object, rows: bool = True, **options: object) -> None:
+        if rows:
+            action()
+        real(self, *given, rows=rows, **options)
 
     monkeypatch.setattr(PostgresClient, "load", load)
 

@@ -1,13 +1,20 @@
 """Databases with odd names, large objects, extensions, many schemas, grants and settings survive a round trip."""
 
+import os
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from psycopg import sql
 
+from catalyx_dr.adapters import canton_database, postgres_client
 from catalyx_dr.adapters.cluster import Cluster
+from catalyx_dr.adapters.postgres import Connection
 from catalyx_dr.model.bucket import BackupBucket
+from catalyx_dr.model.errors import CatalyxDrError, RefusedError
 from catalyx_dr.operations import restore as restore_module
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.restore import RestoreOrder, restore
@@ -44,7 +51,7 @@ def _renamed(protected: Protected, name: str) -> Protected:
 
 
 @pytest.mark.parametrize(
-    "name", ["with space", 'Quote"d', "o'clock", "back\\slash", "port=1 host=x", "postgres://x", "-f", "ünïcode", "%s"]
+    "name", ["with space", 'Quote"d', "o'clock", "back\\slash", "port=1 host=x", "postgres://x", "-f", "ünïcode", "%n"]
 )
 def test_odd_database_name(protected: Protected, silent_validator: WorkloadLog, name: str) -> None:
     odd = _renamed(protected, name)
@@ -195,7 +202,10 @@ def test_setting_that_only_a_superuser_may_give_is_told(
     assert "setting log_min_duration_statement of 'participant' could not be given" in capsys.readouterr().out
 
 
-def test_tables_of_a_role_that_is_gone_stop_the_load_only(protected: Protected, silent_validator: WorkloadLog) -> None:
+@pytest.mark.parametrize("in_place", [False, True])
+def test_role_that_is_gone_is_told_before_anything_is_touched(
+    protected: Protected, silent_validator: WorkloadLog, in_place: bool
+) -> None:
     server = protected.server
     server.run("postgres", sql.SQL("CREATE ROLE passing"))
     server.run("postgres", sql.SQL("GRANT passing TO {}"), sql.Identifier(USER))
@@ -205,9 +215,127 @@ def test_tables_of_a_role_that_is_gone_stop_the_load_only(protected: Protected, 
     server.run("participant", sql.SQL("REASSIGN OWNED BY passing TO {}"), sql.Identifier(USER))
     server.run("participant", sql.SQL("DROP OWNED BY passing"))
     server.run("postgres", sql.SQL("DROP ROLE passing"))
+    before = server.databases()
 
-    with pytest.raises(Exception, match='role "passing" does not exist'):
+    with pytest.raises(RefusedError, match=r'role "passing" does not exist; where .* missing, create the roles, GRANT'):
+        restore(protected.spec, RestoreOrder("latest", "r1", in_place=in_place), protected.surroundings, _CLUSTER)
+
+    assert server.databases() == before
+    assert silent_validator.done == []
+
+
+def test_extension_of_a_superuser_is_told_before_anything_is_touched(
+    protected: Protected, silent_validator: WorkloadLog
+) -> None:
+    protected.server.run("participant", sql.SQL("CREATE EXTENSION pg_stat_statements"))
+    back_up(protected.spec, protected.surroundings)
+
+    with pytest.raises(RefusedError, match=r'create extension "pg_stat_statements"; .* or make it SUPERUSER'):
         restore(protected.spec, RestoreOrder("latest", "r1"), protected.surroundings, _CLUSTER)
 
-    assert [name for name in server.databases() if name.startswith("loading")] == []
     assert silent_validator.done == []
+
+
+@pytest.mark.parametrize(
+    ("statements", "told"),
+    [
+        (["CREATE TABLE hidden ()"], "may not read any row of table public.hidden .* GRANT SELECT ON public.hidden"),
+        (
+            [
+                "CREATE TABLE hidden ()",
+                "GRANT SELECT ON hidden TO PUBLIC",
+                "ALTER TABLE hidden ENABLE ROW LEVEL SECURITY",
+            ],
+            f"may not read every row of table public.hidden .* ALTER ROLE {USER} BYPASSRLS",
+        ),
+    ],
+    ids=["no right", "row level security"],
+)
+def test_table_that_cannot_be_read_is_told_before_the_dump(
+    protected: Protected, statements: list[str], told: str
+) -> None:
+    for statement in statements:
+        protected.server.run("participant", sql.SQL(statement))
+
+    with pytest.raises(RefusedError, match=told):
+        back_up(protected.spec, protected.surroundings)
+
+    assert protected.set_ids == []
+
+
+def test_table_that_stays_locked_is_told(protected: Protected, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_client, "_LOCK_WAIT", "100ms")
+    with protected.server.admin("participant") as connection, connection.transaction():
+        connection.execute("LOCK TABLE participant.lapi_events")
+
+        with pytest.raises(CatalyxDrError, match="somebody holds a table for longer than 100ms: see pg_locks"):
+            back_up(protected.spec, protected.surroundings)
+
+
+def test_change_that_waits_when_a_dump_begins_is_told_at_once(
+    protected: Protected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A count would wait for the change, which waits for pg_dump, whose end waits for the count."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'participant.lapi_events'::regclass"
+    lock_tables = canton_database.lock_tables
+
+    def while_a_change_waits(connection: Connection) -> None:
+        if connection.info.dbname == "participant":
+            changes.submit(protected.server.run, "participant", sql.SQL("TRUNCATE participant.lapi_events"))
+            while not protected.server.value("participant", waiting):
+                time.sleep(0.01)
+        lock_tables(connection)
+
+    monkeypatch.setattr(canton_database, "lock_tables", while_a_change_waits)
+    with ThreadPoolExecutor(1) as changes, protected.server.admin("participant") as reader, reader.transaction():
+        reader.execute("LOCK TABLE participant.lapi_events IN ACCESS SHARE MODE")
+
+        with pytest.raises(CatalyxDrError, match=r'relation "participant\.lapi_events": somebody changes the schema'):
+            back_up(protected.spec, protected.surroundings)
+
+    assert protected.set_ids == []
+
+
+def test_settings_of_roles_and_read_only_databases_are_as_before(
+    protected: Protected, silent_validator: WorkloadLog
+) -> None:
+    settings = (
+        "SELECT array_agg(coalesce(nullif(setrole, 0)::regrole::text, '') || setconfig::text ORDER BY setrole) "
+        "FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase WHERE datname = 'participant'"
+    )
+    with protected.server.owner("participant") as connection:
+        connection.execute("ALTER ROLE CURRENT_USER IN DATABASE participant SET search_path = participant, public")
+        connection.execute("ALTER DATABASE participant SET default_transaction_read_only = on")
+    before = protected.server.value("participant", settings)
+
+    _round_trip(protected)
+
+    assert len(before) == 2
+    assert protected.server.value("participant", settings) == before
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_database_of_a_tablespace(
+    protected: Protected, silent_validator: WorkloadLog, capsys: pytest.CaptureFixture[str], granted: bool
+) -> None:
+    server = protected.server
+    folder = server.data_folder.with_name("space")
+    shutil.copytree(server.data_folder / "pg_tblspc", folder)
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres")
+    server.run("postgres", sql.SQL("CREATE TABLESPACE space LOCATION {}"), str(folder))
+    try:
+        if granted:
+            server.run("postgres", sql.SQL("GRANT CREATE ON TABLESPACE space TO {}"), sql.Identifier(USER))
+        server.run("postgres", sql.SQL("ALTER DATABASE participant SET TABLESPACE space"))
+
+        _round_trip(protected)
+
+        found = "SELECT spcname FROM pg_database d JOIN pg_tablespace t ON t.oid = dattablespace WHERE datname = '{}'"
+        assert server.value("postgres", found.format("participant")) == ("space" if granted else "pg_default")
+        told = "attention: tablespace space of 'participant' could not be given to the restored database"
+        assert (told in capsys.readouterr().out) is not granted
+    finally:
+        server.drop_all()
+        server.run("postgres", sql.SQL("DROP TABLESPACE space"))
+        shutil.rmtree(folder)
