@@ -3,7 +3,6 @@
 import re
 import sys
 import zlib
-from collections.abc import Iterator
 from gzip import BadGzipFile, GzipFile
 from io import RawIOBase
 from pathlib import PurePath
@@ -63,17 +62,22 @@ def rows_by_table(script: IO[bytes]) -> dict[int, int]:
     """Rows that a script of pg_restore (data only, verbose) copies into each table, by the OID of the table."""
     rows: dict[int, int] = {}
     oid = 0
-    lines = iter(script.readline, b"")
-    for line in lines:
+    while line := script.readline():
         if found := _OID.match(line.rstrip(b"\n")):
             oid = int(found[1])
-        elif line.startswith(b"COPY ") and line.endswith(b" FROM stdin;\n"):
-            rows[oid] = _copied(lines)
+        elif line.startswith(b"COPY "):
+            # The names of a table and of its columns may have line ends in them.
+            while line and not line.endswith(b" FROM stdin;\n"):
+                line = script.readline()
+            rows[oid] = _copied(script)
     return rows
 
 
-def _copied(lines: Iterator[bytes]) -> int:
-    for count, line in enumerate(lines):
-        if line == b"\\.\n":
-            return count
+def _copied(script: IO[bytes]) -> int:
+    rows, begins = 0, True
+    while piece := script.readline(_BLOCK_BYTES):  # a row of 100 MB is a line of 200
+        if begins and piece == b"\\.\n":
+            return rows
+        begins = piece.endswith(b"\n")
+        rows += begins
     raise CatalyxDrError("the archive ends within the data of a table")

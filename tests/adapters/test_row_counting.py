@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from backports import zstd
 
+from catalyx_dr.adapters import row_counting
 from catalyx_dr.adapters.dump_proof import row_faults
 from catalyx_dr.adapters.row_counting import rows_by_table, rows_in
 from catalyx_dr.model.errors import CatalyxDrError
@@ -70,11 +71,28 @@ COPY s.t (a, b) FROM stdin;
 -- TOC entry 3401 (class 0 OID 16402)
 COPY s.empty (a) FROM stdin;
 \.
+
+
+-- TOC entry 3402 (class 0 OID 16403)
+COPY s."line
+end" ("a
+b") FROM stdin;
+1
+\.
 """
 
 
 def test_rows_of_a_script_are_counted_by_table() -> None:
-    assert rows_by_table(io.BytesIO(_SCRIPT)) == {16401: 2, 16402: 0}
+    assert rows_by_table(io.BytesIO(_SCRIPT)) == {16401: 2, 16402: 0, 16403: 1}
+
+
+def test_rows_longer_than_memory_may_be_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_counting, "_BLOCK_BYTES", 3)
+    rows = b"12\n1\\.\nab\\.\nabc\\.\n\n123456\n"
+
+    assert rows_by_table(io.BytesIO(b"-- TOC entry 1 (class 0 OID 7)\nCOPY t (a) FROM stdin;\n" + rows + b"\\.\n")) == {
+        7: 6
+    }
 
 
 def test_script_that_ends_within_a_table_is_noticed() -> None:

@@ -53,14 +53,18 @@ def test_round_trip_with_the_servers_own_client(
 ) -> None:
     monkeypatch.setenv("PATH", f"{of_major.server.programs}:/usr/bin:/bin")
     monkeypatch.setattr(restore_module, "prove_restored", lambda *arguments: {})
-    protected = of_major.declared(bucket=bucket, **({"volume": None} if bucket_only else {}))
 
+    _there_and_back(of_major, bucket, bucket_only)
+
+    assert of_major.server.value("participant", "SELECT count(*) FROM participant.lapi_events") == 3000
+
+
+def _there_and_back(of_major: Protected, bucket: object, bucket_only: bool) -> None:
+    protected = of_major.declared(bucket=bucket, **({"volume": None} if bucket_only else {}))
     back_up(protected.spec, protected.surroundings)
     source = "bucket" if bucket_only else "volume"
     order = RestoreOrder("latest", "r1", source, protected.identity_file if bucket_only else None)
     restore(protected.spec, order, protected.surroundings, _CLUSTER)
-
-    assert protected.server.value("participant", "SELECT count(*) FROM participant.lapi_events") == 3000
 
 
 def _content(server: ThrowawayServer, schemas: tuple[str, ...]) -> dict[str, object]:
@@ -93,9 +97,17 @@ def _schema(server: ThrowawayServer) -> list[str]:
     return [line for line in answer.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
 
 
-@pytest.mark.parametrize("of_major", [14, 15, 18], indirect=True)
+@pytest.mark.parametrize(
+    ("of_major", "bucket_only"),
+    [(14, False), (15, False), (18, False), (14, True), (18, True)],
+    indirect=["of_major"],
+)
 def test_every_kind_of_object_is_as_before(
-    of_major: Protected, workload_log: WorkloadLog, monkeypatch: pytest.MonkeyPatch
+    of_major: Protected,
+    bucket: object,
+    bucket_only: bool,
+    workload_log: WorkloadLog,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PATH", f"{of_major.server.programs}:/usr/bin:/bin")
     monkeypatch.setattr(restore_module, "prove_restored", lambda *arguments: {})
@@ -104,8 +116,7 @@ def test_every_kind_of_object_is_as_before(
     schemas = ("Zoo", 'z/%s "q" ünï', "public", "participant")
     content, schema = _content(of_major.server, schemas), _schema(of_major.server)
 
-    back_up(of_major.spec, of_major.surroundings)
-    restore(of_major.spec, RestoreOrder("latest", "r1"), of_major.surroundings, _CLUSTER)
+    _there_and_back(of_major, bucket, bucket_only)
 
     assert len(content) > 40
     assert _content(of_major.server, schemas) == content
