@@ -27,7 +27,7 @@ class DatabaseCapture(Spec):
 
     role: DatabaseRole
     database: str
-    server_version: str
+    server_version: str = Field(pattern=r"^[0-9]+(\.[0-9]+)*$")
     client_version: str
     started: AwareDatetime
     completed: AwareDatetime

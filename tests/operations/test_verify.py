@@ -169,12 +169,22 @@ def _not_utf8(v: Verified, one: str) -> None:
     Path(os.fsdecode(os.fsencode(v.file(one).parent) + b"/\xff")).write_bytes(b"x")
 
 
+def _sealed_anew(path: Path, before: str, after: str) -> None:
+    document = json.loads(path.read_text().replace(before, after))
+    del document["seal"]
+    path.write_bytes(sealed(document))
+
+
 DAMAGE: list[tuple[Callable[[Verified, str], object], str]] = [
     (lambda v, one: _replaced(v.file(one), os.mkfifo), "it is no regular file"),
     (lambda v, one: _replaced(v.file(one), lambda path: path.symlink_to("/dev/zero")), "it is no regular file"),
     (lambda v, one: _replaced(_manifest(v, one), os.mkfifo), "manifest .* cannot be read: it is no regular file"),
     (lambda v, one: _appended(_manifest(v, one), b"\n"), "manifest .* is damaged"),
     (lambda v, one: _manifest(v, one).write_bytes(b"[" * 100_000), "manifest .* is damaged"),
+    (
+        lambda v, one: _sealed_anew(_manifest(v, one), '"serverVersion": "', '"serverVersion": "x'),
+        "manifest .* is damaged",
+    ),
     (_not_utf8, r"participant/\\xff does not belong to it"),
     (lambda v, one: (v.volume.folder(one) / "participant.dump").touch(), "participant.dump does not belong to it"),
     (lambda v, one: v.file(one).unlink(), "is missing"),
