@@ -111,7 +111,11 @@ class BucketStore:
         return [StoredObject(item["Key"], item["Size"], item["ETag"]) for item in found]
 
     def put(self, key: str, content: bytes) -> None:
-        """Store a small object, and see that the store received it. Waits for a store that is away."""
+        """Store a small object, and see that the store received it, and encrypted it where that is asked for.
+
+        It is the last of every set and dump, so that none is listed whose store ignored it. Waits for a store that is
+        away. Raises RefusedError, UnreachableError.
+        """
 
         def put() -> None:
             with self.explained(f"write {key}"):
@@ -119,6 +123,11 @@ class BucketStore:
                     Bucket=self.at.name, Key=key, Body=content, ChecksumCRC32=crc32(content), **self.object_arguments()
                 )
             check_received(key, content, answer)
+            if self.at.server_side_encryption != "default" and "ServerSideEncryption" not in answer:
+                raise RefusedError(
+                    f"{self} did not encrypt {key}, which bucket.serverSideEncryption asks for; leave that out, or "
+                    "use a store that does"
+                )
 
         self.outages.outlast(put, Event())
 

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -110,7 +111,7 @@ def test_bucket_in_the_host_name(tmp_path: Path, secrets: SecretFiles, monkeypat
         ),
     ],
 )
-def test_encryption_by_the_store_is_asked_for_with_each_object(
+def test_encryption_by_the_store_is_asked_for_with_each_object_and_missed(
     bucket: BackupBucket, secrets: SecretFiles, declared: dict[str, str], headers: dict[str, str]
 ) -> None:
     store = BucketStore.reach(bucket.model_copy(update=declared), secrets)
@@ -121,7 +122,8 @@ def test_encryption_by_the_store_is_asked_for_with_each_object(
         sent.append({name: value for name, value in found.items() if "server-side-encryption" in name})
 
     store.client.meta.events.register("before-sign.s3.PutObject", keep)
-    store.put("a/key", b"content")
+    with pytest.raises(RefusedError, match="did not encrypt a/key") if headers else nullcontext():
+        store.put("a/key", b"content")
 
     assert sent == [headers]
 
