@@ -11,7 +11,7 @@ from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.record import Record, RecordKind
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.backup import back_up
-from catalyx_dr.operations.loading import load_all, prove_order, targets_of
+from catalyx_dr.operations.loading import load_all, prove_order, targets_of, try_schemas
 from catalyx_dr.operations.restore_source import BucketSource, RestoreSource, VolumeSource, check_set
 from catalyx_dr.operations.surroundings import Surroundings
 
@@ -58,6 +58,7 @@ def _restore(spec: ValidatorSpec, surroundings: Surroundings, source: RestoreSou
     targets = targets_of(spec, manifest, "bench", surroundings)
     folder = source.fetch(manifest)
     check_set(manifest, folder, jobs)
+    try_schemas(targets, folder)
     load_all(targets, manifest, folder, jobs, print)
     prove_order(targets, lambda target: target.loading)
     source.release(manifest)
