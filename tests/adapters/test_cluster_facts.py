@@ -17,7 +17,7 @@ from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import Secret, ServiceAccount, ServiceAccountToken
 
-from catalyx_dr.adapters.cluster import Cluster, connect, labels
+from catalyx_dr.adapters.cluster import Cluster, connect, if_there, labels
 from catalyx_dr.adapters.cluster_facts import VeleroSchedule, observe
 from catalyx_dr.adapters.volume_snapshots import VolumeSnapshot
 from catalyx_dr.model.environment_spec import EnvironmentSpec
@@ -82,11 +82,7 @@ def _define(client: Client, kind: Any) -> str | None:
 
 
 def _is_served(client: Client, kind: Any) -> bool:
-    try:
-        list(client.list(kind, namespace="*"))
-    except ApiError:
-        return False
-    return True
+    return if_there(f"list {kind.__name__}", lambda: list(client.list(kind, namespace="*"))) is not None
 
 
 def test_keys_of_secrets_are_told_and_never_their_values(client: Client, cluster: Cluster, namespace: str) -> None:
