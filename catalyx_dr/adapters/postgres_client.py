@@ -229,6 +229,7 @@ def _wait_for_locks(dump: Program, locked: Event) -> None:
                 # pg_dump has no other limit of time.
                 held = f"; somebody holds a table for longer than {_LOCK_WAIT}: see pg_locks"
                 raise CatalyxDrError(f"{error}{held if 'statement timeout' in str(error) else ''}") from None
+            return  # it locked all, whatever it calls that
 
 
 def archive_of(dump: Path) -> Path:
