@@ -1,6 +1,6 @@
 """Records: what happened, kept as small labelled ConfigMaps so that history needs no mounted volume."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pydantic import AwareDatetime, ConfigDict, Field, JsonValue
@@ -65,6 +65,16 @@ class Record(Spec):
     def is_sound_in(self, place: str) -> bool:
         """Tell whether the capture was proven, is still at `place`, and was not found damaged there."""
         return self.status is RecordStatus.COMPLETED and place in self.locations and place not in self.damaged
+
+    def killed(self, now: datetime, cleaner: str) -> "Record":
+        """The record of a run that was killed, as `cleaner` (which run) closes it."""
+        return self.model_copy(
+            update={
+                "status": RecordStatus.FAILED,
+                "finished": now,
+                "message": f"the run ended without a word: killed, or its node was lost; {cleaner} cleaned up",
+            }
+        )
 
     def without(self, place: str) -> "Record":
         """The record of a capture that was removed from `place`."""

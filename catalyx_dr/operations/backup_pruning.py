@@ -81,12 +81,7 @@ def close_unfinished(spec: ValidatorSpec, surroundings: Surroundings) -> None:
     found, _ = legible(surroundings.records, spec.name, RecordKind.BACKUP_SET)  # `_forget` tells what is wrong
     for record in found:
         if record.status is RecordStatus.RUNNING:
-            ended = {
-                "status": RecordStatus.FAILED,
-                "finished": surroundings.now(),
-                "message": "the run ended without a word: killed, or its node was lost; the next run cleaned up",
-            }
-            surroundings.records.save(record.model_copy(update=ended))
+            surroundings.records.save(record.killed(surroundings.now(), "the next run"))
 
 
 def _destinations(

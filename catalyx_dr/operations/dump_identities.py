@@ -221,12 +221,7 @@ def _clear_unfinished(
         delete_dump(cluster, spec.name, record.identifier)
         if bucket is not None:
             bucket.remove(record.identifier)
-        ended = {
-            "status": RecordStatus.FAILED,
-            "finished": surroundings.now(),
-            "message": "the run ended without a word: killed, or its node was lost; a later run cleaned up",
-        }
-        surroundings.records.save(record.model_copy(update=ended))
+        surroundings.records.save(record.killed(surroundings.now(), "a later run"))
         progress.note(f"removed what the unfinished run {record.identifier} left")
 
 
