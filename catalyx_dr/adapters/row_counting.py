@@ -66,11 +66,18 @@ def rows_by_table(script: IO[bytes]) -> dict[int, int]:
         if found := _OID.match(line.rstrip(b"\n")):
             oid = int(found[1])
         elif line.startswith(b"COPY "):
-            # The names of a table and of its columns may have line ends in them.
-            while line and not line.endswith(b" FROM stdin;\n"):
-                line = script.readline()
+            _pass_over_names(line, script)
             rows[oid] = _copied(script)
     return rows
+
+
+def _pass_over_names(statement: bytes, script: IO[bytes]) -> None:
+    """Read a COPY statement to its end: the quoted names in it may hold line ends, and what looks like its end."""
+    while statement.count(b'"') % 2 or not statement.endswith(b" FROM stdin;\n"):
+        line = script.readline()
+        if not line:
+            raise CatalyxDrError("the archive ends within a COPY statement")
+        statement += line
 
 
 def _copied(script: IO[bytes]) -> int:

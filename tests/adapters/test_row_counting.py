@@ -107,3 +107,14 @@ def test_differences_are_told_in_words() -> None:
         "s.b has 2 rows in the database and 3 in the dump",
         "s.c has 3 rows in the database and no in the dump",
     ]
+
+
+def test_names_that_look_like_the_end_of_a_statement() -> None:
+    script = b'-- TOC entry 1 (class 0 OID 7)\nCOPY "t\n" ("x) FROM stdin;\n""a", b) FROM stdin;\n1\t2\n\\.\n'
+
+    assert rows_by_table(io.BytesIO(script)) == {7: 1}
+
+
+def test_script_that_ends_within_a_statement() -> None:
+    with pytest.raises(CatalyxDrError, match="ends within a COPY statement"):
+        rows_by_table(io.BytesIO(b'COPY t ("a) FROM stdin;\n'))

@@ -4,6 +4,7 @@ Its records are files, so that they are there after it was killed.
 """
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from catalyx_dr.adapters import archives
@@ -24,7 +25,8 @@ class FileRecords(MemoryRecords):
         self._folder = folder
         folder.mkdir(exist_ok=True)
         for path in folder.glob("*.json"):
-            super().save(Record.model_validate_json(path.read_text()))
+            with suppress(FileNotFoundError):  # a job forgot it meanwhile
+                super().save(Record.model_validate_json(path.read_text()))
 
     def save(self, record: Record) -> None:
         super().save(record)
