@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from threading import Thread
-from typing import IO
+from typing import IO, Any
 
 from catalyx_dr.adapters.dump_files import ARCHIVE_SUFFIX
 from catalyx_dr.adapters.encryption import AgeIdentities, Readable
@@ -35,15 +35,17 @@ class MeasuredReader(io.RawIOBase):
         """Streams in one direction."""
         return True
 
-    def read(self, size: int = -1, /) -> bytes:
-        """Read up to `size` bytes."""
+    def readinto(self, buffer: Any, /) -> int:
+        """Read up to as many bytes as there is room for."""
+        block = memoryview(buffer)
         try:
-            data = self._source.read(size)
+            data = self._source.read(len(block))
         except Exception as error:
             self.error = error
             raise
         self.measure.add(data)
-        return data
+        block[: len(data)] = data
+        return len(data)
 
 
 class _Stage:
@@ -185,7 +187,8 @@ def _decrypt(
         with closing(opened(segment)) as body:
             measured = MeasuredReader(body)
             try:
-                identities.decrypt(measured, target, segment.path)  # type: ignore[arg-type]
+                # age asks for 8 KiB at a time.
+                identities.decrypt(io.BufferedReader(measured, _BUFFER_BYTES), target, segment.path)
             except UnprovenError:
                 if measured.error is None:
                     raise
