@@ -19,17 +19,20 @@ from tests.fixtures_postgres import USER, VALIDATOR_DATABASES, ThrowawayServer
 from tests.fixtures_validator import Protected, WorkloadLog
 
 _CLUSTER: Cluster = None  # type: ignore[assignment]  # workloads are stand-ins
-
-
+_MAJORS = (14, 15, 16, 17, 18)
 _ZOO = Path(__file__).with_name("every_kind_of_object.sql")
 
 
-@pytest.fixture(params=[14, 15, 16, 17, 18])
-def of_major(request: pytest.FixtureRequest, protected: Protected) -> Iterator[Protected]:
-    """A validator on a server of this major version."""
+@pytest.fixture(params=_MAJORS)
+def of_major(
+    request: pytest.FixtureRequest, protected: Protected, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Protected]:
+    """A validator on a server of this major version, whose client is there; nothing else of it is in the cluster."""
     programs = postgres_programs(request.param)
     if programs is None:
         pytest.skip(f"there is no PostgreSQL {request.param} for this machine")
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setattr(restore_module, "prove_restored", lambda *arguments: {})
     with tempfile.TemporaryDirectory(prefix="catalyx-dr-postgres-") as folder:
         server = ThrowawayServer(Path(folder), programs)
         try:
@@ -49,11 +52,7 @@ def test_round_trip_with_the_servers_own_client(
     bucket: object,
     bucket_only: bool,
     workload_log: WorkloadLog,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("PATH", f"{of_major.server.programs}:/usr/bin:/bin")
-    monkeypatch.setattr(restore_module, "prove_restored", lambda *arguments: {})
-
     _there_and_back(of_major, bucket, bucket_only)
 
     assert of_major.server.value("participant", "SELECT count(*) FROM participant.lapi_events") == 3000
@@ -107,10 +106,7 @@ def test_every_kind_of_object_is_as_before(
     bucket: object,
     bucket_only: bool,
     workload_log: WorkloadLog,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("PATH", f"{of_major.server.programs}:/usr/bin:/bin")
-    monkeypatch.setattr(restore_module, "prove_restored", lambda *arguments: {})
     with of_major.server.owner("participant") as connection:
         connection.execute(_ZOO.read_bytes())
     schemas = ("Zoo", 'z/%s "q" ünï', "public", "participant")
@@ -127,11 +123,8 @@ def test_every_kind_of_object_is_as_before(
 def test_rights_that_only_a_superuser_may_give_are_told(
     of_major: Protected,
     workload_log: WorkloadLog,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("PATH", f"{of_major.server.programs}:/usr/bin:/bin")
-    monkeypatch.setattr(restore_module, "prove_restored", lambda *arguments: {})
     of_major.server.run("participant", sql.SQL("GRANT ALL ON SCHEMA public TO {}"), sql.Identifier(USER))
 
     back_up(of_major.spec, of_major.surroundings)
@@ -140,17 +133,19 @@ def test_rights_that_only_a_superuser_may_give_are_told(
     assert "attention: loading 'participant': no privileges were granted for \"public\"" in capsys.readouterr().out
 
 
+# Debian's own client is found wherever the path leads.
+@pytest.mark.parametrize(
+    "of_major", [major for major in _MAJORS if not Path(f"/usr/lib/postgresql/{major}").exists()], indirect=True
+)
 def test_client_of_another_major_is_refused_before_the_dump(
     of_major: Protected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     major = of_major.server.programs_major
-    other = postgres_programs(16 if major == 15 else 15)
-    if other is None or major == 15:
-        pytest.skip("Debian's own client is found wherever the path leads")
-    monkeypatch.setenv("PATH", f"{other}:/usr/bin:/bin")
+    other = 16 if major == 15 else 15
+    monkeypatch.setenv("PATH", f"{postgres_programs(other)}:/usr/bin:/bin")
 
     with pytest.raises(
-        RefusedError, match=rf"the server is PostgreSQL {major}\..*found: 15.*postgresql-client-{major}"
+        RefusedError, match=rf"the server is PostgreSQL {major}\..*found: {other}.*postgresql-client-{major}"
     ):
         back_up(of_major.spec, of_major.surroundings)
 
