@@ -3,6 +3,7 @@
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tests.fixtures_validator import Protected, WorkloadLog
 _CLUSTER: Cluster = None  # type: ignore[assignment]  # workloads are stand-ins
 _MAJORS = (14, 15, 16, 17, 18)
 _ZOO = Path(__file__).with_name("every_kind_of_object.sql")
+_ZOO_SCHEMAS = ("Zoo", 'z/%s "q" ünï', "public", "participant")
 
 
 @pytest.fixture(params=_MAJORS)
@@ -28,11 +30,17 @@ def of_major(
     request: pytest.FixtureRequest, protected: Protected, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Protected]:
     """A validator on a server of this major version, whose client is there; nothing else of it is in the cluster."""
-    programs = postgres_programs(request.param)
-    if programs is None:
-        pytest.skip(f"there is no PostgreSQL {request.param} for this machine")
-    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
     monkeypatch.setattr(restore_module, "prove_restored", lambda *arguments: {})
+    with _moved_to(request.param, protected, monkeypatch) as moved:
+        yield moved
+
+
+@contextmanager
+def _moved_to(major: int, protected: Protected, monkeypatch: pytest.MonkeyPatch) -> Iterator[Protected]:
+    programs = postgres_programs(major)
+    if programs is None:
+        pytest.skip(f"there is no PostgreSQL {major} for this machine")
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
     with tempfile.TemporaryDirectory(prefix="catalyx-dr-postgres-") as folder:
         server = ThrowawayServer(Path(folder), programs)
         try:
@@ -109,14 +117,27 @@ def test_every_kind_of_object_is_as_before(
 ) -> None:
     with of_major.server.owner("participant") as connection:
         connection.execute(_ZOO.read_bytes())
-    schemas = ("Zoo", 'z/%s "q" ünï', "public", "participant")
-    content, schema = _content(of_major.server, schemas), _schema(of_major.server)
+    content, schema = _content(of_major.server, _ZOO_SCHEMAS), _schema(of_major.server)
 
     _there_and_back(of_major, bucket, bucket_only)
 
     assert len(content) > 40
-    assert _content(of_major.server, schemas) == content
+    assert _content(of_major.server, _ZOO_SCHEMAS) == content
     assert _schema(of_major.server) == schema
+
+
+@pytest.mark.parametrize("of_major", [14], indirect=True)
+def test_every_kind_of_object_moves_to_a_newer_server(
+    of_major: Protected, workload_log: WorkloadLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with of_major.server.owner("participant") as connection:
+        connection.execute(_ZOO.read_bytes())
+    content = _content(of_major.server, _ZOO_SCHEMAS)
+    back_up(of_major.spec, of_major.surroundings)
+
+    with _moved_to(18, of_major, monkeypatch) as moved:
+        restore(moved.spec, RestoreOrder("latest", "r1"), moved.surroundings, _CLUSTER)
+        assert _content(moved.server, _ZOO_SCHEMAS) == content
 
 
 @pytest.mark.parametrize("of_major", [14], indirect=True)
