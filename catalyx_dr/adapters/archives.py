@@ -18,7 +18,8 @@ from catalyx_dr.adapters.measure import Measure
 from catalyx_dr.model.backup_set import StoredFile
 from catalyx_dr.model.errors import UnprovenError, UnreachableError
 
-# Of the archive, before it is encrypted: what is sent once more after a kill. Of two of 4 GiB, versitygw refused one.
+# Of the archive, before it is encrypted: what is sent once more after a kill. On ext4, versitygw can make no object of
+# 4 GiB: it keeps the sizes of all parts in one attribute of a file (seen with 1.8: 800 parts, but not 840).
 SEGMENT_BYTES = 1024**3
 _BUFFER_BYTES = 1024 * 1024
 

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _WRONG_KEY = ("XAdminUserNotFound",)  # versitygw's word for an unknown access key, with status 404
+# What is wrong where it is not the access key that a store refuses.
+_WAYS_OUT = {
+    "RequestTimeTooSkewed": "correct the clock of this node, or the store's",
+    "ExpiredToken": "its credentials have expired: renew what gives them to the job, and run again",
+    "PermanentRedirect": "correct bucket.region or bucket.endpoint",
+    "AuthorizationHeaderMalformed": "correct bucket.region",
+}
 _LOCKED = ("AccessDenied", "InvalidRequest", "MethodNotAllowed")
 _UNSUPPORTED = ("NotImplemented", "MethodNotAllowed", "AccessDenied", "403")
 _NO_LOCK = (
@@ -209,7 +216,12 @@ class BucketStore:
             pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.at.name, Prefix=prefix)
             for item in [item for page in pages for item in page.get("Uploads", [])]:
                 if item["Key"].startswith(prefix) and item["Initiated"] < begun_before:
-                    self.client.abort_multipart_upload(Bucket=self.at.name, Key=item["Key"], UploadId=item["UploadId"])
+                    self._abort(Key=item["Key"], UploadId=item["UploadId"])
+
+    def _abort(self, **upload: str) -> None:
+        # One whose answer was lost is asked for again, and is gone by then.
+        with suppress(self.client.exceptions.NoSuchUpload):
+            self.client.abort_multipart_upload(Bucket=self.at.name, **upload)  # type: ignore[arg-type]
 
     def _versions(self, prefix: str) -> list[Any]:
         """Versions and delete markers, newest first; what is listed at all where versions cannot be."""
@@ -266,6 +278,8 @@ class BucketStore:
             return MissingError(f"{what}; create the bucket, or correct its name")
         if code in ("NoSuchKey", "404"):
             return MissingError(f"{what}; it is not there")
+        if code in _WAYS_OUT:
+            return RefusedError(f"{what}; {_WAYS_OUT[code]}")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if status in (400, 403) and "kms" in f"{code}{message}".lower():
             # Ceph says InvalidAccessKeyId of a key that its KMS does not know.

@@ -10,12 +10,15 @@ from contextlib import AbstractContextManager
 from hashlib import md5
 from threading import Event
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from uuid import uuid4
+
+from botocore.exceptions import ClientError
 
 from catalyx_dr.adapters.measure import Measure
 from catalyx_dr.adapters.outage import Outages
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.model.bucket import BackupBucket
-from catalyx_dr.model.errors import CatalyxDrError
+from catalyx_dr.model.errors import CatalyxDrError, UnreachableError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 _PART_BYTES = 5 * 1024 * 1024
 _CHECKSUM: Literal["CRC32"] = "CRC32"
 _ON_THE_WAY = 2
+# Metadata of the object, by which an upload knows what became of it from what was there before.
+_MARK = "catalyx-dr-upload"
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _Answer = TypeVar("_Answer")
 
@@ -61,9 +66,10 @@ class MultipartUpload(io.RawIOBase):
         self._part = bytearray()
         self._given_up = given_up
         self.measure = Measure()
+        self._mark = {_MARK: uuid4().hex}
         answer = self._ask(
             lambda: store.client.create_multipart_upload(
-                **self._at, ChecksumAlgorithm=_CHECKSUM, **store.object_arguments()
+                **self._at, Metadata=self._mark, ChecksumAlgorithm=_CHECKSUM, **store.object_arguments()
             )
         )
         self._upload: dict[str, Any] = {**self._at, "UploadId": answer["UploadId"]}
@@ -90,9 +96,7 @@ class MultipartUpload(io.RawIOBase):
             self._send()
         self._settle(0)
         self._pool.shutdown()
-        self._ask(
-            lambda: self._store.client.complete_multipart_upload(**self._upload, MultipartUpload={"Parts": self._parts})
-        )
+        self._ask(self._make)
 
     def give_up(self) -> None:
         """Let no more be written; parts that are on the way are not waited for."""
@@ -103,6 +107,32 @@ class MultipartUpload(io.RawIOBase):
         """Drop what was sent. Raises UnreachableError when the store does not answer."""
         with self._store.explained(f"drop the upload of {self._key}"):
             self._store.client.abort_multipart_upload(**self._upload)
+
+    def _make(self) -> None:
+        """Make the object, and see it; to be repeated after an answer that was lost or came too late.
+
+        Meanwhile the object may be there and its upload gone, or be made still: versitygw 1.8 answers a repeated
+        request before it is there, Ceph with an error.
+        """
+        parts: Any = {"Parts": self._parts}
+        fault = ""
+        try:
+            self._store.client.complete_multipart_upload(**self._upload, MultipartUpload=parts)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchUpload":
+                raise
+            fault = ", nor the upload any more"
+        if not self._is_made():
+            raise UnreachableError(f"{self._store} has no object {self._key} of this upload yet{fault}; run again")
+
+    def _is_made(self) -> bool:
+        try:
+            found = self._store.client.head_object(**self._at)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+                raise
+            return False
+        return found["Metadata"].items() >= self._mark.items()
 
     def _send(self) -> None:
         self._settle(_ON_THE_WAY - 1)

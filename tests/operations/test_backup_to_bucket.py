@@ -23,6 +23,7 @@ from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.progress import Progress
 from tests.fixtures_bucket import EVERY_STORE, S3Server, declared_bucket
 from tests.fixtures_validator import Protected
+from tests.odd_store import lost, odd_store
 
 
 def _published(protected: Protected) -> list[str]:
@@ -140,6 +141,20 @@ def test_run_waits_for_a_store_that_is_away_for_a_while(
 
 
 @EVERY_STORE
+def test_sets_are_whole_whatever_becomes_of_answers(
+    protected_in_bucket: Protected, bucket: BackupBucket, s3_server: S3Server
+) -> None:
+    with odd_store(s3_server) as odd:
+        protected = protected_in_bucket.declared(bucket=bucket.model_copy(update={"endpoint": odd.endpoint}))
+        for _ in range(3):
+            odd.wrong = {kind: [lost] for kind in ("create", "complete", "put")}
+            back_up(protected.spec, protected.surroundings)
+            protected.clock.next_day()
+
+    assert odd.wrong == {"create": [], "complete": [], "put": []}
+    assert protected_in_bucket.whole_in_bucket() == protected_in_bucket.set_ids[-2:]
+
+
 def test_failed_export_is_no_set_and_leaves_only_what_can_be_gone_on_with(
     protected_in_bucket: Protected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
