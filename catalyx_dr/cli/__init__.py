@@ -37,11 +37,11 @@ def main() -> None:
         app()
     except (RefusedError, SpecError) as error:
         _end(error, 2)
-    except CatalyxDrError as error:
+    except (CatalyxDrError, EndedError) as error:
         _end(error, 1)
 
 
-def _end(error: CatalyxDrError, code: int) -> None:
+def _end(error: CatalyxDrError | EndedError, code: int) -> None:
     print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the command's voice
     if isinstance(error, EndedError):
         # At once: threads that wait for a store are not waited for.

@@ -21,8 +21,11 @@ class UnprovenError(CatalyxDrError):
     """A result could not be proven, so it is not published, listed or called completed."""
 
 
-class EndedError(CatalyxDrError):
-    """The run was ended from outside: its pod was deleted, or its deadline has passed."""
+class EndedError(SystemExit):
+    """The run was ended from outside: its pod was deleted, or its deadline has passed.
+
+    No Exception, so that nobody takes it for a fault of what was just done, as boto3 does; psycopg ends its statement.
+    """
 
 
 class UnreachableError(CatalyxDrError):

@@ -9,7 +9,7 @@ from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.events import warn_about
 from catalyx_dr.adapters.http_peer import Patience, post_json
 from catalyx_dr.adapters.secret_files import SecretFiles
-from catalyx_dr.model.errors import CatalyxDrError, UnreachableError
+from catalyx_dr.model.errors import CatalyxDrError, EndedError, UnreachableError
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.record import RecordKind
 from catalyx_dr.model.validator_spec import ValidatorSpec
@@ -46,8 +46,8 @@ def alerting(kind: RecordKind, spec: ValidatorSpec, surroundings: Surroundings, 
     names = ObjectNames.of(spec).scheduled
     try:
         yield
-    except Exception as error:
-        text = str(error) if isinstance(error, CatalyxDrError) else f"unexpected {type(error).__name__}"
+    except (Exception, EndedError) as error:
+        text = str(error) if isinstance(error, CatalyxDrError | EndedError) else f"unexpected {type(error).__name__}"
         tell(Alert(_FAILED[kind], names[kind], text), spec, surroundings.secrets, cluster, surroundings.now)
         raise
     finally:

@@ -160,7 +160,7 @@ class _Run:
     def _finish_export(self, bucket: BucketSets, manifest: Manifest, exports: Mapping[DatabaseRole, Export]) -> None:
         try:
             self._publish(bucket, manifest.with_segments({role: one.result() for role, one in exports.items()}))
-        except CatalyxDrError as error:
+        except (CatalyxDrError, EndedError) as error:
             raise type(error)(f"set {self.set_id} is proven on the volume, but not in the bucket: {error}") from None
 
     def _into_bucket(self, bucket: BucketSets, sources: list[Source]) -> Manifest:

@@ -18,7 +18,7 @@ from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.adapters.validator_api import ValidatorClient
 from catalyx_dr.adapters.waiting import came_true
 from catalyx_dr.model.databases import DatabaseRole
-from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError, UnreachableError
+from catalyx_dr.model.errors import CatalyxDrError, EndedError, RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.target import CustomResourceTarget, SpliceHelmTarget
 from catalyx_dr.model.validator_spec import ValidatorSpec
@@ -100,7 +100,7 @@ class _Run:
         self._preflight(found)
         try:
             self._prepare(found)
-        except CatalyxDrError as error:
+        except (CatalyxDrError, EndedError) as error:
             self._explain_cut_off(error)
         return self._go_and_prove()
 
@@ -207,7 +207,7 @@ class _Run:
                 self._wait_for_a_person()
             self._start()
             return self._prove()
-        except CatalyxDrError as error:
+        except (CatalyxDrError, EndedError) as error:
             self._explain_burnt(error)
 
     def _wait_for_a_person(self) -> None:
@@ -278,14 +278,14 @@ class _Run:
                 "it may have crashed after its party moved, and then never imports the contracts"
             )
 
-    def _explain_cut_off(self, error: CatalyxDrError) -> NoReturn:
+    def _explain_cut_off(self, error: CatalyxDrError | EndedError) -> NoReturn:
         raise _kind_of_failure(error)(
             f"{error}\nThe network knows nothing of this yet, and {self.order.new_identifier!r} can still be used. "
             "What was stopped stays stopped, so that the validator is not set up anew by accident; run again with "
             f"another requestId, which finishes it. Databases set aside: {self._aside}"
         ) from error
 
-    def _explain_burnt(self, error: CatalyxDrError) -> NoReturn:
+    def _explain_burnt(self, error: CatalyxDrError | EndedError) -> NoReturn:
         used = self.order.new_identifier
         raise _kind_of_failure(error)(
             f"{error}\nIf the validator comes up by itself, run the same request again: it only proves. If not, "
@@ -304,7 +304,7 @@ class _Run:
         return ", ".join(names) or "none: there were none"
 
 
-def _kind_of_failure(error: CatalyxDrError) -> type[CatalyxDrError]:
+def _kind_of_failure(error: CatalyxDrError | EndedError) -> type[CatalyxDrError]:
     """After something was touched nothing is called a refusal any more."""
     return UnreachableError if isinstance(error, UnreachableError) else UnprovenError
 

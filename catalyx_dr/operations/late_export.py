@@ -9,7 +9,7 @@ from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.backup import DatabaseBackup
 from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.capture import Capture
-from catalyx_dr.model.errors import CatalyxDrError, EndedError, UnprovenError, UnreachableError
+from catalyx_dr.model.errors import CatalyxDrError, UnprovenError, UnreachableError
 from catalyx_dr.model.flaw import Flaw, Grade
 from catalyx_dr.model.record import RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import ValidatorSpec
@@ -81,8 +81,6 @@ class _Sending:
             manifest = waiting.pop(0)
             try:
                 self._send(manifest, is_over)
-            except EndedError:
-                raise
             except (CatalyxDrError, OSError) as error:
                 faults.append(f"set {manifest.set_id} is still on the volume alone: {error}")
                 if isinstance(error, UnreachableError):

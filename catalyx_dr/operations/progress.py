@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from catalyx_dr.adapters.records import RecordStore
 from catalyx_dr.model.environment_spec import VerdictOverride
-from catalyx_dr.model.errors import CatalyxDrError
+from catalyx_dr.model.errors import CatalyxDrError, EndedError
 from catalyx_dr.model.record import EXPECTED_BYTES, Record, RecordKind, RecordStatus
 from catalyx_dr.rules.verdict import Verdict
 
@@ -126,7 +126,7 @@ def reporting(
     progress.phase("started", 0)
     try:
         yield progress
-    except CatalyxDrError as error:
+    except (CatalyxDrError, EndedError) as error:
         progress.fail(str(error))
         raise
     except Exception as error:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -18,14 +19,16 @@ from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.volume_store import VolumeStore
+from catalyx_dr.cli.ending import ended_by_signal
 from catalyx_dr.model.api_access import ValidatorApi
 from catalyx_dr.model.bucket import ObjectLock
-from catalyx_dr.model.errors import RefusedError, UnprovenError
+from catalyx_dr.model.errors import EndedError, RefusedError, UnprovenError
 from catalyx_dr.model.proofs import Verification
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.retention import Retention
 from catalyx_dr.model.sealed import sealed
 from catalyx_dr.model.validator_spec import IdentityDumps
+from catalyx_dr.operations import volume_check
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.dump_identities import dump_identities
 from catalyx_dr.operations.restore_source import VolumeSource
@@ -238,6 +241,18 @@ def test_dump_that_hashes_right_and_cannot_be_decoded_is_damaged(on_volume: Veri
     (fault,) = on_volume.faults()
 
     assert "participant cannot be decoded" in fault
+
+
+def test_run_that_is_ended_while_it_decodes_blames_no_set(on_volume: Verified, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(volume_check, "decode", ended)
+    with ended_by_signal(), pytest.raises(EndedError, match="SIGTERM"):
+        on_volume.run()
+
+    assert (on_volume.newest.status, on_volume.newest.phase) == (RecordStatus.FAILED, "read the volume")
+    assert [on_volume.volume.is_damaged(one) for one in on_volume.ids] == [False, False]
 
 
 def test_lost_set_is_struck_from_its_record_and_stays_in_the_history(on_volume: Verified) -> None:
