@@ -71,16 +71,13 @@ def adopt_dump(spec: ValidatorSpec, order: DumpToAdopt, surroundings: Surroundin
         progress.phase("publish", 55)
         with published(cluster, bucket, metadata, content) as stored:
             details: dict[str, JsonValue] = {METADATA_DETAIL: stored.model_dump(mode="json"), FLAGS: [*flags]}
-            done = progress.complete(
+            return progress.complete(
                 f"adopted from {order.origin}: {told_of(stored, locations, flags)}",
                 size=stored.bytes,
                 locations=locations,
                 details={**details, "adopted": order.origin},
+                taken=(taken, taken),
             )
-    # History shows when a capture was taken, not when it was adopted.
-    dated = done.model_copy(update={"started": taken, "finished": taken})
-    surroundings.records.save(dated)
-    return dated
 
 
 def _free_second(records: list[Record], taken: datetime) -> datetime:

@@ -21,7 +21,7 @@ from catalyx_dr.model.backup_set import DatabaseCapture, Manifest
 from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import MissingError, RefusedError, UnprovenError
-from catalyx_dr.model.record import Record, RecordKind
+from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.backup_pruning import IN_BUCKET, ON_VOLUME
 from catalyx_dr.operations.export import export
@@ -93,15 +93,11 @@ class _Adoption:
             set_id = capture_id(app.created)
             self._check_new(set_id, bucket)
             with self._in_flight(set_id, sources) as folder:
-                manifest = self._proven(set_id, folder, client, app, participant)
+                manifest = self._manifest(set_id, folder, client, app, participant)
                 with reporting(
                     RecordKind.BACKUP_SET, set_id, self.spec.name, self.surroundings.records, self.surroundings.now
                 ) as progress:
-                    record = self._publish(manifest, folder, bucket, progress)
-        # History shows when a capture was taken, not when it was adopted.
-        dated = record.model_copy(update={"started": manifest.started, "finished": manifest.completed})
-        self.surroundings.records.save(dated)
-        return dated
+                    return self._publish(manifest, folder, bucket, progress)
 
     @contextmanager
     def _incoming(self, bucket: BucketSets | None) -> Iterator[dict[DatabaseRole, Path]]:
@@ -123,7 +119,14 @@ class _Adoption:
 
     @contextmanager
     def _in_flight(self, set_id: str, sources: dict[DatabaseRole, Path]) -> Iterator[Path]:
-        """What is proven is the copy, which nobody else writes to; nothing of it is left unless it is published."""
+        """What is proven is the copy, which nobody else writes to; nothing of it is left unless it is published.
+
+        One that an adoption published before it was cut off is proven once more, where it is.
+        """
+        if self._is_on_volume(set_id):
+            yield self.work.folder(set_id)
+            return
+        self.work.abandon(set_id)  # what a killed adoption left
         folder = self.work.begin(set_id)
         try:
             for role, source in sources.items():
@@ -133,7 +136,7 @@ class _Adoption:
         finally:
             self.work.abandon(set_id)
 
-    def _proven(
+    def _manifest(
         self, set_id: str, folder: Path, client: PostgresClient, app: DumpHeader, participant: DumpHeader
     ) -> Manifest:
         stored = self._decoded(client, folder, DatabaseRole.VALIDATOR_APP, _OFFSETS)
@@ -201,20 +204,28 @@ class _Adoption:
         return found.rows[f"{self.spec.databases.of(role).schema_name}.{table}"]
 
     def _check_new(self, set_id: str, bucket: BucketSets | None) -> None:
-        taken = self.surroundings.records.find(RecordKind.BACKUP_SET, self.spec.name, set_id) is not None
-        if taken or set_id in self.work.set_ids() or (bucket and set_id in [one.set_id for one in bucket.published()]):
+        """Raise RefusedError for a set that is there, unless its adoption was cut off: then it goes on."""
+        record = self.surroundings.records.find(RecordKind.BACKUP_SET, self.spec.name, set_id)
+        if record is not None and record.status is not RecordStatus.COMPLETED:
+            return
+        if record is not None or self._is_on_volume(set_id) or (bucket and set_id in bucket.set_ids()):
             raise RefusedError(f"backup set {set_id} is there already; was this pair adopted before?")
+
+    def _is_on_volume(self, set_id: str) -> bool:
+        return set_id in self.work.set_ids()
 
     def _publish(self, manifest: Manifest, folder: Path, bucket: BucketSets | None, progress: Progress) -> Record:
         locations: tuple[str, ...] = ()
         self.held.check()
         if self.backup.volume:
             progress.phase("publish on the volume", 70)
-            self.work.publish(manifest)
+            if not self._is_on_volume(manifest.set_id):
+                self.work.publish(manifest)
             folder, locations = self.work.folder(manifest.set_id), (ON_VOLUME,)
         if bucket is not None:
             progress.phase("export to the bucket", 75)
-            export(manifest, folder, bucket, self.spec.recipients, self.backup.limits.upload_rate)
+            if manifest.set_id not in bucket.set_ids():
+                export(manifest, folder, bucket, self.spec.recipients, self.backup.limits.upload_rate)
             locations = (*locations, IN_BUCKET)
         return progress.complete(
             f"adopted from {INCOMING}/{self.order.name}: decoded, in order, of {manifest.participant_id}; its files "
@@ -222,6 +233,7 @@ class _Adoption:
             size=manifest.bytes,
             locations=locations,
             details={**set_details(manifest), "adopted": f"{INCOMING}/{self.order.name}"},
+            taken=(manifest.started, manifest.completed),
         )
 
 

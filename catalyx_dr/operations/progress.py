@@ -79,13 +79,16 @@ class Progress:
         size: int = 0,
         locations: tuple[str, ...] = (),
         details: dict[str, JsonValue] | None = None,
+        taken: tuple[datetime, datetime] | None = None,
     ) -> Record:
-        """End the run as proven."""
+        """End the run as proven; `taken`: when what it adopts was begun and complete, which is what history shows."""
+        started, finished = taken or (self.record.started, self._now())
         self._keep(
             status=RecordStatus.COMPLETED,
             phase="completed",
             percent=100,
-            finished=self._now(),
+            started=started,
+            finished=finished,
             message=message,
             bytes=size,
             locations=locations,

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -9,8 +10,7 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
-from catalyx_dr.adapters.bucket_sets import BucketSets
-from catalyx_dr.adapters.bucket_store import BucketStore
+from catalyx_dr.adapters import foreign_dumps
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.encryption import AgeIdentities
 from catalyx_dr.adapters.volume_store import VolumeStore
@@ -21,6 +21,7 @@ from catalyx_dr.operations import restore as restore_module
 from catalyx_dr.operations.adopt_set import SetToAdopt, adopt_set
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.patience import Patience
+from catalyx_dr.operations.progress import Progress
 from catalyx_dr.operations.restore import RestoreOrder, restore
 from catalyx_dr.operations.restore_source import BucketSource
 from tests.fixtures_postgres import PARTICIPANT_ID, USER, ThrowawayServer
@@ -135,20 +136,24 @@ def test_adopted_set_can_be_restored(
     assert protected.server.value("participant", "SELECT count(*) FROM participant.lapi_events") == 3000
 
 
+def _into_bucket(protected: Protected, folder: Path) -> None:
+    for path in folder.iterdir():
+        key = f"{protected.spec.object_prefix}incoming/hand/{path.name}"
+        protected.bucket_sets.store.put(key, path.read_bytes())
+    shutil.rmtree(folder)
+
+
 def test_pair_in_the_bucket_is_exported_like_a_set(
     protected_in_bucket: Protected, by_hand: ByHand, tmp_path: Path
 ) -> None:
     protected = protected_in_bucket
     folder = by_hand("--format=custom")
-    store = BucketStore.reach(protected.spec.backup.bucket, protected.surroundings.secrets)  # type: ignore[union-attr, arg-type]
-    for path in folder.iterdir():
-        store.put(f"{protected.spec.object_prefix}incoming/hand/{path.name}", path.read_bytes())
-    shutil.rmtree(folder)
+    _into_bucket(protected, folder)
 
     record = adopt(protected, source="bucket")
 
     assert record.locations == ("volume", "bucket")
-    sets = BucketSets(store, protected.spec.object_prefix)
+    sets = protected.bucket_sets
     source = BucketSource(sets, AgeIdentities.read(protected.identity_file), protected.surroundings.scratch)
     (published,) = sets.published()
     fetched = source.fetch(published)
@@ -221,6 +226,36 @@ def test_same_pair_is_adopted_once(protected: Protected, by_hand: ByHand) -> Non
     adopt(protected)
     with pytest.raises(RefusedError, match="is there already"):
         adopt(protected)
+
+
+@pytest.mark.parametrize("source", ["volume", "bucket"])
+@pytest.mark.parametrize(
+    ("place", "step"), [(foreign_dumps, "contents"), (Progress, "complete")], ids=["before the proof", "at the end"]
+)
+def test_adoption_that_was_cut_off_goes_on(
+    protected_in_bucket: Protected,
+    by_hand: ByHand,
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+    place: object,
+    step: str,
+) -> None:
+    protected, folder = protected_in_bucket, by_hand()
+    if source == "bucket":
+        _into_bucket(protected, folder)
+        protected = protected.declared(volume=None)
+    with monkeypatch.context() as killed:
+        killed.setattr(place, step, lambda *_, **__: sys.exit())
+        killed.setattr(VolumeStore, "abandon", lambda *_: None)
+        with pytest.raises(SystemExit):
+            adopt(protected, source=source)
+
+    record = adopt(protected, source=source)
+
+    assert protected.records == [record]
+    assert record.status is RecordStatus.COMPLETED
+    assert protected.whole_in_bucket() == [record.identifier]
+    assert list(protected.surroundings.volume.parent.glob("*/in-flight/*")) == []
 
 
 def test_zone_of_the_dumping_machine_is_taken_into_account(protected: Protected, by_hand: ByHand) -> None:
