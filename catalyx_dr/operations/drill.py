@@ -60,7 +60,10 @@ def drill(
     if spec.drill is None:
         raise RefusedError(f"validator {spec.name!r} declares no drill; write drill: {{}} for the defaults")
     source = _source(spec, spec.drill, surroundings)
-    with looking(RecordKind.DRILL, spec.name, surroundings) as progress, disk_explained(surroundings.scratch):
+    with (
+        looking(RecordKind.DRILL, spec.name, surroundings, spec.drill.deadline) as progress,
+        disk_explained(surroundings.scratch),
+    ):
         return _Run(spec, spec.drill.source, source, surroundings, progress, server, patience).go()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import JsonValue
 
@@ -25,6 +25,7 @@ from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.retention import Retention
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.progress import Progress, reporting
+from catalyx_dr.operations.record_keeping import is_killed
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.rules.identity import (
     METADATA_DETAIL,
@@ -41,8 +42,6 @@ from catalyx_dr.rules.retention import removals, report
 IN_CLUSTER, IN_BUCKET = "cluster", "bucket"
 FLAGS = "flags"
 _FAILED_RECORDS_KEPT = 10
-# What a run has after its deadline before it is killed.
-_TO_END = timedelta(minutes=1)
 
 
 def dump_identities(spec: ValidatorSpec, surroundings: Surroundings, cluster: Cluster) -> Record:
@@ -214,9 +213,8 @@ def _clear_unfinished(
 ) -> None:
     """Remove what killed runs left, now that a newer dump is proven: nothing else finds such a Secret with its keys."""
     assert spec.identity_dump is not None  # noqa: S101 - a dump was taken
-    longest = spec.identity_dump.deadline + _TO_END
     for record in surroundings.records.list(spec.name, RecordKind.IDENTITY_DUMP):
-        if record.status is not RecordStatus.RUNNING or surroundings.now() - record.started < longest:
+        if not is_killed(record, spec.identity_dump.deadline, surroundings):
             continue
         delete_dump(cluster, spec.name, record.identifier)
         if bucket is not None:

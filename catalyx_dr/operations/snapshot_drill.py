@@ -45,7 +45,7 @@ def drill_snapshots(
         raise RefusedError(f"validator {spec.name!r} declares no drill; write drill: {{}} for the defaults")
     with (
         surroundings.leases.only_run(spec.name, "drill"),
-        looking(RecordKind.DRILL, spec.name, surroundings) as progress,
+        looking(RecordKind.DRILL, spec.name, surroundings, spec.drill.deadline) as progress,
     ):
         trial = SnapshotTrial(spec, ObjectNames.of(spec).drilled, surroundings, cluster, patience, progress)
         return _Run(spec, surroundings, cluster, store, progress, trial).go()

@@ -42,7 +42,7 @@ def verify(spec: ValidatorSpec, surroundings: Surroundings, cluster: Cluster) ->
             f"validator {spec.name!r} declares no verification; write verification: {{}} for the defaults"
         )
     pace = Pace(spec.verification.bandwidth.bytes)
-    with looking(RecordKind.VERIFICATION, spec.name, surroundings) as progress:
+    with looking(RecordKind.VERIFICATION, spec.name, surroundings, spec.verification.deadline) as progress:
         return _Run(spec, surroundings, cluster, progress, pace).go()
 
 

@@ -144,6 +144,27 @@ def test_loaded_rows_that_are_not_the_sets_fail_it(drilled: Drilled, monkeypatch
     assert drilled.left == []
 
 
+def test_record_of_a_killed_drill_is_closed_by_the_next_one(drilled: Drilled) -> None:
+    records, deadline = drilled.protected.surroundings.records, drilled.protected.spec.drill.deadline  # type: ignore[union-attr]
+    now = drilled.protected.clock()
+    for name, age in (("killed", deadline + timedelta(minutes=2)), ("beside", deadline - timedelta(minutes=2))):
+        records.save(
+            Record(
+                kind=RecordKind.DRILL,
+                identifier=name,
+                validator="validator-1",
+                status=RecordStatus.RUNNING,
+                phase="load participant",
+                started=now - age,
+            )
+        )
+
+    drilled.run()
+
+    status = {record.identifier: record.status for record in records.list(kind=RecordKind.DRILL)}
+    assert (status["killed"], status["beside"]) == (RecordStatus.FAILED, RecordStatus.RUNNING)
+
+
 def test_failing_load_throws_all_away_and_blames_no_set(drilled: Drilled, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*arguments: object, **options: object) -> None:
         raise CatalyxDrError("no space left on device")

@@ -9,6 +9,11 @@ from catalyx_dr.rules.diagnosis.facts import ClusterFacts, JobEnd, JobFacts, Pod
 _PULL = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
 _LAST_WORDS = 300
 _MOUNT = ("FailedMount", "FailedAttachVolume")
+_GOES_ON = {
+    RecordKind.RESTORE: "pulumi up with the same requestId goes on where it was",
+    RecordKind.IDENTITY_IMPORT: "pulumi up with the same requestId goes on where it was",
+    RecordKind.ROLLBACK: "catalyx-dr rollback with the same request goes on where it was",
+}
 
 
 def cannot_start(facts: ClusterFacts) -> Iterator[Diagnosis]:
@@ -96,15 +101,12 @@ def cut_off(facts: ClusterFacts) -> Iterator[Diagnosis]:
     """Records of runs that go on although no Job does."""
     for record in facts.records:
         if record.status is RecordStatus.RUNNING and not facts.active_jobs():
-            recovery = record.kind not in (RecordKind.BACKUP_SET, RecordKind.IDENTITY_DUMP)
             yield Diagnosis(
                 "cut-off",
                 f"{record.kind} {record.identifier}",
                 f"it stands at {record.percent} % in phase {record.phase!r}, and no Job of it is there",
                 "its pod was killed, or its node was lost",
-                "pulumi up with the same requestId goes on where it was"
-                if recovery
-                else "nothing: the next run cleans up; catalyx-dr run starts one now",
+                _GOES_ON.get(record.kind, "nothing: the next run cleans up; catalyx-dr run starts one now"),
             )
 
 
