@@ -30,6 +30,7 @@ WALLET_CLIENT, WALLET_USER, WALLET_PASSWORD = "wallet-ui", "alice", "wallet-pass
 FINGERPRINT = "1220" + "ab" * 32
 PARTY = f"acme-validator-1::{FINGERPRINT}"
 PARTICIPANT = f"PAR::acme-validator-1::{FINGERPRINT}"
+VALIDATOR_USER = "/api/validator/v0/validator-user"
 IDENTITIES = "/api/validator/v0/admin/participant/identities"
 
 
@@ -127,6 +128,7 @@ class Keycloak:
 
     def __init__(self) -> None:
         self.audiences: object = [AUDIENCE, "account"]
+        self.lifetime = 300
         self.users = {WALLET_USER: WALLET_PASSWORD}
         self.http = HttpServer(self._answer)
 
@@ -168,9 +170,9 @@ class Keycloak:
         return self._signed("service-account")
 
     def _signed(self, subject: str) -> Reply:
-        claims = {"sub": subject, "iss": self.http.url, "exp": int(time.time()) + 300, "aud": self.audiences}
+        claims = {"sub": subject, "iss": self.http.url, "exp": time.time() + self.lifetime, "aud": self.audiences}
         claims = {name: value for name, value in claims.items() if value is not None}
-        return Reply.of({"access_token": jwt.encode(claims, _KEY, "RS256"), "expires_in": 300})
+        return Reply.of({"access_token": jwt.encode(claims, _KEY, "RS256"), "expires_in": self.lifetime})
 
 
 def _refused(status: int, error: str, description: str) -> Reply:
@@ -199,6 +201,11 @@ def scan_answer(path: str, hosted_by: str | None, serial: int = 3) -> dict[str, 
     return None
 
 
+def operator(party: str) -> dict[str, Any]:
+    """The validator's operator, as its app tells of it."""
+    return {"party_id": party, "user_name": "operator", "featured": False}
+
+
 class ValidatorApp:
     """Answers as a validator app does; checks the tokens of `keycloak`."""
 
@@ -225,7 +232,7 @@ class ValidatorApp:
         if path == "/readyz":
             return Reply(200 if self.ready else 503)
         if path == "/v0/validator-user":
-            return Reply.of({"party_id": self.party, "user_name": "operator", "featured": False})
+            return Reply.of(operator(self.party))
         subject = self._keycloak.subject(asked.authorization)
         if subject is None:
             return Reply.of({"error": "The supplied authentication is invalid"}, 401)

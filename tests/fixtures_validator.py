@@ -20,7 +20,7 @@ from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.model.databases import Database, Databases, DatabaseServer
 from catalyx_dr.model.errors import UnprovenError
 from catalyx_dr.model.quantity import Quantity
-from catalyx_dr.model.record import Record, RecordKind
+from catalyx_dr.model.record import Record, RecordKind, object_name
 from catalyx_dr.model.retention import Retention
 from catalyx_dr.model.target import SpliceHelmTarget, Workload
 from catalyx_dr.model.validator_spec import Encryption, ValidatorSpec
@@ -40,8 +40,7 @@ class MemoryRecords:
         self._records[record.object_name] = record
 
     def find(self, kind: RecordKind, validator: str, identifier: str) -> Record | None:
-        found = [r for r in self.list(validator, kind) if r.identifier == identifier]
-        return found[0] if found else None
+        return self._records.get(object_name(kind, validator, identifier))
 
     def list(self, validator: str | None = None, kind: RecordKind | None = None) -> list[Record]:
         return newest_first(

@@ -41,6 +41,8 @@ from catalyx_dr.rules.retention import removals, report
 
 IN_CLUSTER, IN_BUCKET = "cluster", "bucket"
 FLAGS = "flags"
+# Detail of a run that failed: a later one saw to it that nothing of it is left.
+_CLEARED = "cleared"
 _FAILED_RECORDS_KEPT = 10
 
 
@@ -50,19 +52,22 @@ def dump_identities(spec: ValidatorSpec, surroundings: Surroundings, cluster: Cl
     Raises RefusedError, UnreachableError or UnprovenError; the record tells the phase.
     """
     taken = surroundings.now()
-    with reporting(
-        RecordKind.IDENTITY_DUMP, capture_id(taken), spec.name, surroundings.records, surroundings.now
-    ) as progress:
+    dump_id = capture_id(taken)
+    if surroundings.records.find(RecordKind.IDENTITY_DUMP, spec.name, dump_id) is not None:
+        raise RefusedError(f"identity dump {dump_id} is there already, or being taken; run again in a second")
+    with reporting(RecordKind.IDENTITY_DUMP, dump_id, spec.name, surroundings.records, surroundings.now) as progress:
         if spec.identity_dump is None:
             raise RefusedError(f"validator {spec.name!r} has no identityDump; declare its cron and retention")
         bucket = checked_bucket(spec, surroundings.secrets, progress.note)
         known = _known(spec, surroundings.records, progress)
 
-        progress.phase("token", 5)
+        client = ValidatorClient(spec.api.url)
+        progress.phase("party", 5)
+        party = client.validator_user().party_id
+        progress.phase("token", 10)
+        # After the party, for which a slow validator is asked again: some tokens live for a minute.
         token = machine_token(machine_login(spec, surroundings.secrets))
         progress.phase("fetch", 20)
-        client = ValidatorClient(spec.api.url)
-        party = client.validator_user().party_id
         content = client.identities(token)
 
         progress.phase("validate", 40)
@@ -211,15 +216,21 @@ def _clear_unfinished(
     bucket: BucketIdentities | None,
     progress: Progress,
 ) -> None:
-    """Remove what killed runs left, now that a newer dump is proven: nothing else finds such a Secret with its keys."""
+    """Remove what unfinished runs left, now that a newer dump is proven: nothing else finds such Secrets with keys.
+
+    One that failed may have met a cluster that kept its Secret and told nobody.
+    """
     assert spec.identity_dump is not None  # noqa: S101 - a dump was taken
     for record in surroundings.records.list(spec.name, RecordKind.IDENTITY_DUMP):
-        if not is_killed(record, spec.identity_dump.deadline, surroundings):
+        killed = is_killed(record, spec.identity_dump.deadline, surroundings)
+        failed = record.status is RecordStatus.FAILED and _CLEARED not in record.details
+        if not killed and not failed:
             continue
         delete_dump(cluster, spec.name, record.identifier)
         if bucket is not None:
             bucket.remove(record.identifier)
-        surroundings.records.save(record.killed(surroundings.now(), "a later run"))
+        closed = record.killed(surroundings.now(), "a later run") if killed else record
+        surroundings.records.save(closed.model_copy(update={"details": {**closed.details, _CLEARED: True}}))
         progress.note(f"removed what the unfinished run {record.identifier} left")
 
 

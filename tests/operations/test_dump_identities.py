@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -33,12 +33,14 @@ from tests.fixtures_identity import (
     IDENTITIES,
     PARTICIPANT,
     PARTY,
+    VALIDATOR_USER,
     Keycloak,
     MemoryCluster,
     Reply,
     ValidatorApp,
     declared_spec,
     make_dump,
+    operator,
 )
 from tests.fixtures_validator import Clock, MemoryRecords, damaged_record
 
@@ -338,6 +340,45 @@ def test_what_a_killed_run_left_goes_when_a_later_dump_is_proven(dumping_to_buck
     assert dumping_to_bucket.cluster.names == [f"validator-1-identities-{newest.identifier}"]
     assert [one.dump_id for one in dumping_to_bucket.in_bucket.published()] == [newest.identifier]
     assert [record.status for record in dumping_to_bucket.records] == [RecordStatus.COMPLETED, RecordStatus.FAILED]
+
+
+def test_what_a_cluster_kept_without_an_answer_goes_with_the_next_dump(
+    dumping: Dumping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = dumping.cluster.create_secret
+
+    def unheard(*given: Any, **more: Any) -> None:
+        create(*given, **more)
+        raise UnreachableError("the Kubernetes API did not answer")
+
+    monkeypatch.setattr(dumping.cluster, "create_secret", unheard)
+    with pytest.raises(UnreachableError):
+        dumping.run()
+    monkeypatch.setattr(dumping.cluster, "create_secret", create)
+    newest = dumping.run()
+
+    assert dumping.cluster.names == [f"validator-1-identities-{newest.identifier}"]
+
+
+def test_second_run_in_the_same_second_harms_nothing(dumping_to_bucket: Dumping) -> None:
+    taken = dumping_to_bucket.run()
+    surroundings = replace(dumping_to_bucket.surroundings, now=lambda: taken.started)
+
+    with pytest.raises(RefusedError, match="run again in a second"):
+        dump_identities(dumping_to_bucket.spec, surroundings, cast("Cluster", dumping_to_bucket.cluster))
+
+    assert dumping_to_bucket.records == [taken]
+    assert [one.dump_id for one in dumping_to_bucket.in_bucket.published()] == [taken.identifier]
+
+
+def test_token_that_lives_no_longer_than_a_slow_validator_needs_is_enough(
+    dumping: Dumping, validator_app: ValidatorApp, keycloak: Keycloak
+) -> None:
+    keycloak.lifetime = 2
+    slow = replace(Reply.of(operator(PARTY)), delay=0.7)
+    validator_app.http.always(VALIDATOR_USER, Reply(503), Reply(503), slow)
+
+    assert dumping.run().status is RecordStatus.COMPLETED
 
 
 def test_run_that_may_still_go_on_is_left_alone(dumping: Dumping) -> None:
