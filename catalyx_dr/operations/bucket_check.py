@@ -99,7 +99,7 @@ class SetsInBucket:
             return
         if MANIFEST_NAME not in names:
             yield Flaw(Grade.UNTRUE, PLACE, set_id, "the store does not list its manifest, though it is there")
-        if set_id not in self.records:
+        if set_id not in self.records.keys() | self.running:
             yield Flaw(Grade.ODD, PLACE, set_id, _NO_RECORD)
         reader = _Reader(self.sets.store, self.pace)
         for capture in manifest.databases:

@@ -17,6 +17,7 @@ from catalyx_dr.model.flaw import Flaw, Grade
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations import bucket_check, volume_check
+from catalyx_dr.operations.backup_pruning import REMOVING
 from catalyx_dr.operations.bucket_check import DumpsInBucket, SetsInBucket
 from catalyx_dr.operations.damage_marks import Judge, Marked
 from catalyx_dr.operations.dump_identities import IN_CLUSTER, identities_in_bucket
@@ -86,6 +87,7 @@ class _Run:
             store=store,
             validator=self.spec.name,
             records=self._completed(RecordKind.BACKUP_SET),
+            running=frozenset(record.identifier for record in self._running(RecordKind.BACKUP_SET)),
             pace=self.pace,
             passwords=self.surroundings.scratch,
             say=self.progress.note,
@@ -99,14 +101,8 @@ class _Run:
 
     def _sets_in_bucket(self, sets: BucketSets) -> None:
         looked_at = set[str]()
-        running = (
-            record.identifier
-            for record in self.surroundings.records.list(self.spec.name, RecordKind.BACKUP_SET)
-            if record.status is RecordStatus.RUNNING
-        )
-        check = SetsInBucket(
-            sets, self._completed(RecordKind.BACKUP_SET), frozenset(running), self.pace, self.progress.note
-        )
+        running = frozenset(record.identifier for record in self._running(RecordKind.BACKUP_SET))
+        check = SetsInBucket(sets, self._completed(RecordKind.BACKUP_SET), running, self.pace, self.progress.note)
         self._judge(RecordKind.BACKUP_SET, bucket_check.PLACE, sets, looked_at, check.flaws(looked_at))
 
     def _dumps_in_bucket(self) -> None:
@@ -136,7 +132,9 @@ class _Run:
         before = self.pace.bytes
         found = []
         for flaw in flaws:
-            if flaw.grade is Grade.LOST and not self._is_recorded(kind, flaw.capture, place):
+            if flaw.grade is Grade.LOST and (
+                self._retention_goes_on(kind) or not self._names(kind, flaw.capture, place)
+            ):
                 continue  # retention removed it meanwhile
             self.progress.note(f"{'attention' if flaw.grade is Grade.ODD else flaw.grade}: {flaw}")
             found.append(flaw)
@@ -145,9 +143,17 @@ class _Run:
         self.flaws += found
         self.checked[f"{kind} {place}"] = {"captures": len(looked_at), "bytes": self.pace.bytes - before}
 
-    def _is_recorded(self, kind: RecordKind, identifier: str, place: str) -> bool:
+    def _retention_goes_on(self, kind: RecordKind) -> bool:
+        """Tell whether a set may be gone whose record still names it: a large one takes its time to go."""
+        return any(record.phase == REMOVING for record in self._running(kind))
+
+    def _names(self, kind: RecordKind, identifier: str, place: str) -> bool:
         record = self.surroundings.records.find(kind, self.spec.name, identifier)
         return record is not None and place in record.locations
+
+    def _running(self, kind: RecordKind) -> list[Record]:
+        found = self.surroundings.records.list(self.spec.name, kind)
+        return [record for record in found if record.status is RecordStatus.RUNNING]
 
     def _completed(self, kind: RecordKind) -> dict[str, Record]:
         found = self.surroundings.records.list(self.spec.name, kind)

@@ -22,11 +22,15 @@ PLACE = "volume"
 
 @dataclass(frozen=True)
 class VolumeCheck:
-    """Sets of `validator` on one volume. `records`: of completed sets, by id; `passwords`: a folder for the client."""
+    """Sets of `validator` on one volume. `passwords`: a folder for the client.
+
+    `records`: of completed sets, by id; `running`: ids of runs that go on.
+    """
 
     store: VolumeStore
     validator: str
     records: Mapping[str, Record]
+    running: frozenset[str]
     pace: Pace
     passwords: Path
     say: Callable[[str], None]
@@ -53,7 +57,7 @@ class VolumeCheck:
             return
         if manifest.validator != self.validator:
             yield Flaw(Grade.ODD, PLACE, set_id, f"it is of validator {manifest.validator}")
-        if set_id not in self.records:
+        if set_id not in self.records.keys() | self.running:
             yield Flaw(Grade.ODD, PLACE, set_id, "no record tells of it; it is listed and usable, history lacks it")
         faults = [fault for capture in manifest.databases for fault in self._files(set_id, capture)]
         yield from faults

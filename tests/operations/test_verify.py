@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -28,7 +28,7 @@ from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.retention import Retention
 from catalyx_dr.model.sealed import sealed
 from catalyx_dr.model.validator_spec import IdentityDumps
-from catalyx_dr.operations import volume_check
+from catalyx_dr.operations import backup_pruning, volume_check
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.dump_identities import dump_identities
 from catalyx_dr.operations.restore_source import VolumeSource
@@ -264,6 +264,23 @@ def test_lost_set_is_struck_from_its_record_and_stays_in_the_history(on_volume: 
     record = on_volume.record(newest)
     assert (record.locations, list(record.damaged)) == ((), ["volume"])
     assert on_volume.run().status is RecordStatus.COMPLETED
+
+
+def test_verification_during_a_backup_finds_nothing_wrong(verified: Verified, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, found = backup_pruning._no_longer, []
+
+    def verify_before(*given: Any) -> None:
+        found.append(verified.run())
+        real(*given)
+
+    monkeypatch.setattr(backup_pruning, "_no_longer", verify_before)
+    for _ in range(2):
+        back_up(verified.protected.spec, verified.protected.surroundings)
+        verified.protected.clock.next_day()
+
+    assert len(found) == 3  # each place keeps some
+    assert [record.status for record in found] == [RecordStatus.COMPLETED] * 3
+    assert not any("attention" in record.message for record in found)
 
 
 def test_set_without_record_needs_a_look_but_is_no_fault(on_volume: Verified) -> None:
