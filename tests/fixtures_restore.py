@@ -10,7 +10,10 @@ from typing import ClassVar
 import pytest
 from psycopg import sql
 
+from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.model.api_access import ValidatorApi
+from catalyx_dr.model.databases import DatabaseServer
+from catalyx_dr.model.spec import SecretKey
 from catalyx_dr.model.target import SpliceHelmTarget
 from catalyx_dr.operations.backup import back_up
 from tests.fixtures_identity import scan_answer
@@ -57,6 +60,19 @@ def backed_up(protected: Protected, api_url: str, workload_log: WorkloadLog) -> 
     back_up(protected.spec, protected.surroundings)
     change(protected.server)
     return protected
+
+
+def beside(server: ThrowawayServer, port: int | None = None) -> PostgresServer:
+    """Its superuser, as a drill knows the one of its throw-away server: `drill_…` are databases like any others."""
+    at = DatabaseServer(
+        host="127.0.0.1",
+        port=port or server.port,
+        user="postgres",
+        password=SecretKey(name="none", key="none"),
+        maintenance_database="postgres",
+        ssl_mode="disable",
+    )
+    return PostgresServer(at, "")
 
 
 def answering_at(url: str) -> dict[str, object]:

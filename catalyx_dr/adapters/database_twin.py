@@ -1,10 +1,11 @@
 """An empty database like an existing one: owner, encoding, locale, place, settings and grants, under another name."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 from psycopg.rows import dict_row
 
 from catalyx_dr.adapters.postgres import Connection
@@ -34,21 +35,36 @@ class _Grant:
         )
 
 
-def create_like(connection: Connection, name: str, model: str) -> list[str]:
-    """Create the empty database `name` like `model`, or in UTF8 with the server's defaults when there is no `model`.
+def create_like(connection: Connection, name: str, model: str, otherwise: str | None = None) -> list[str]:
+    """Create the empty database `name` like `model`, or when there is none, as `otherwise` says, else in UTF8.
 
-    Returns settings and grants that this user may not give, in words: whoever restores is to be told of them.
+    `otherwise`: encoding and locale as pg_dump writes them.
+
+    Returns what this user may not give, or the server does not have, in words: whoever restores is to be told of it.
     """
     with connection.cursor(row_factory=dict_row) as cursor:
         found = cursor.execute(f"{_DESCRIPTION} WHERE datname = %s", [model]).fetchone()
-    options = _options(found) if found else [sql.SQL("ENCODING 'UTF8'")]
-    connection.execute(
-        sql.SQL("CREATE DATABASE {} TEMPLATE template0 {}").format(sql.Identifier(name), sql.SQL(" ").join(options))
-    )
     if not found:
-        return []
+        return _create_as(connection, name, otherwise or "ENCODING = 'UTF8'")
+    _create(connection, name, _options(found))
     refused = [] if _is_usable(found) else [f"tablespace {found['spcname']}"]
     return refused + _copy_settings(connection, name, found["oid"]) + _copy_grants(connection, name, found["oid"])
+
+
+def _create(connection: Connection, name: str, options: Sequence[sql.Composable]) -> None:
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 {}")
+    connection.execute(statement.format(sql.Identifier(name), sql.SQL(" ").join(options)))
+
+
+def _create_as(connection: Connection, name: str, told: str) -> list[str]:
+    """`told`: as pg_dump wrote it. Where the server knows no such locale, the encoding alone: rows need that."""
+    try:
+        _create(connection, name, [sql.SQL(told)])
+    except (errors.WrongObjectType, errors.InvalidParameterValue, errors.FeatureNotSupported):
+        encoding = " ".join(told.split()[:3])
+        _create(connection, name, [sql.SQL(f"{encoding} LOCALE = 'C'")])
+        return [f"what this server does not have ({told})"]
+    return []
 
 
 def _options(found: dict[str, Any]) -> list[sql.Composable]:
@@ -64,6 +80,8 @@ def _options(found: dict[str, Any]) -> list[sql.Composable]:
         locale = found.get("datlocale") or found.get("daticulocale")
         clause = f"LOCALE_PROVIDER {provider} {provider.upper()}_LOCALE {{}}"
         options.append(sql.SQL(clause).format(sql.Literal(locale)))
+    if rules := found.get("daticurules"):
+        options.append(sql.SQL("ICU_RULES {}").format(sql.Literal(rules)))
     if found["spcname"] != _DEFAULT_TABLESPACE and _is_usable(found):
         options.append(sql.SQL("TABLESPACE {}").format(sql.Identifier(found["spcname"])))
     return options

@@ -76,7 +76,7 @@ class DumpProof:
         try:
             for proving in self._begun.values():
                 proving.result()
-            faults = self._row_faults(client.tables_in(self._root / self._name), tables, rows)
+            faults = self._row_faults(client.contents(self._root / self._name).tables(), tables, rows)
         except CatalyxDrError as error:
             raise UnprovenError(f"the {self._name} dump cannot be read back, so it is not published: {error}") from None
         if faults:
@@ -123,7 +123,7 @@ def decode(client: PostgresClient, root: Path, name: str) -> None:
     if not (root / name / "toc.dat").exists():
         client.decode_archive(dump_path(root, name))
         return
-    client.tables_in(root / name)
+    client.contents(root / name).tables()
     for path in files_of(root, name):
         with path.open("rb", buffering=0) as content:
             rows_in(path.name, content)

@@ -191,6 +191,12 @@ def may_rename(connection: Connection, name: str) -> bool:
     return bool(fetch_value(connection, query, name))
 
 
+def give_to(connection: Connection, name: str, role: str) -> None:
+    """Make the role the owner of a database, in which whatever role owns a schema may have made it."""
+    for statement in (sql.SQL("ALTER DATABASE {0} OWNER TO {1}"), sql.SQL("GRANT CREATE ON DATABASE {0} TO PUBLIC")):
+        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(role)))
+
+
 def drop(connection: Connection, name: str) -> None:
     """Drop a database with every connection to it; one that is gone already is no error."""
     statement = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))

@@ -3,7 +3,7 @@
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +12,7 @@ from threading import Event
 
 from catalyx_dr.adapters.postgres import SESSION_SETTINGS, PostgresServer, ServerVersion
 from catalyx_dr.adapters.programs import Program, client_environment, running
+from catalyx_dr.adapters.table_of_contents import TableOfContents
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError
 
 # Where Debian and Red Hat put the programs of each major version.
@@ -26,7 +27,6 @@ _BEGUN = "dumping contents of table "
 # What pg_dump says when a worker has written and closed the file of a table.
 _FINISHED = re.compile(r"finished item (\d+) TABLE DATA ")
 _WARNING = re.compile(r"pg_restore: WARNING:  (.*)")
-_TABLE_DATA = re.compile(r"^(\d+); \d+ (\d+) TABLE DATA ", re.MULTILINE)
 # For a database that nobody uses yet: lost with the server's last moments, it would be loaded again. The memory is for
 # sorting while indexes are built.
 _LOAD_SETTINGS = (
@@ -126,15 +126,9 @@ class PostgresClient:
         with running(command, f"decode check of {database!r}", feeds=True, fed=True) as check:
             yield check
 
-    def tables_in(self, dump: Path) -> dict[int, int]:
-        """Number of a table's data in the dump's table of contents to the table's OID in its database.
-
-        Raises CatalyxDrError when the table of contents cannot be read.
-        """
-        command: list[str | Path] = [self.folder / "pg_restore", "--list", archive_of(dump)]
-        with running(command, f"reading the contents of {dump.name}", feeds=True) as program:
-            listed = program.output.read().decode(errors="replace")
-        return {int(number): int(oid) for number, oid in _TABLE_DATA.findall(listed)}
+    def contents(self, dump: Path) -> TableOfContents:
+        """What the dump says of itself."""
+        return TableOfContents(self.folder / "pg_restore", archive_of(dump), self.passwords)
 
     def decode_archive(self, dump: Path) -> None:
         """Decode a dump that is one archive to its last byte; raises CatalyxDrError when it is damaged."""
@@ -149,34 +143,53 @@ class PostgresClient:
         dump: Path,
         *,
         jobs: int = 1,
+        role: str | None = None,
         owners: bool = True,
         rows: bool = True,
         warned: Callable[[str], None] = lambda warning: None,
     ) -> None:
         """Load a dump into an empty database; ends at the first error. `warned` gets the server's warnings.
 
-        Owners and grants are as they were, or left out where the server knows no such roles (`owners`).
+        Owners and grants are as they were, or left out where the server knows no such roles (`owners`). `role`: whose
+        rights are used, the user's own when left out. Materialized views are filled last; one that cannot be filled
+        stays empty, and `warned` hears of it.
         """
+        contents = self.contents(dump)
+        rights = [*([f"--role={role}"] if role else []), *([] if owners else ["--no-owner", "--no-privileges"])]
+        with contents.only(contents.rest) as rest:
+            extent = [rest, f"--jobs={jobs}", *([] if rows else ["--schema-only"])]
+            self._restore(server, database, dump, [*rights, *extent], warned)
+        for entry, view in contents.views.items() if rows else ():
+            try:
+                with contents.only([entry]) as only:
+                    self._restore(server, database, dump, [*rights, only], warned)
+            except CatalyxDrError as error:
+                warned(f"materialized view {view} stays empty: {error}; REFRESH it when that is mended")
 
+    def _restore(
+        self,
+        server: PostgresServer,
+        database: str,
+        dump: Path,
+        options: Iterable[str],
+        warned: Callable[[str], None],
+    ) -> None:
         def listen(line: str) -> None:
             if found := _WARNING.match(line):
                 warned(found[1])
 
         arguments = [
             f"--dbname={server.conninfo(database)}",
-            f"--jobs={jobs}",
             "--exit-on-error",
             "--verbose",
             "--no-subscriptions",
             "--no-password",
-            *(() if owners else ("--no-owner", "--no-privileges")),
-            *(() if rows else ("--schema-only",)),
-            str(archive_of(dump)),
+            *options,
         ]
         with (
             self._password_file(server) as environment,
             running(
-                [self.folder / "pg_restore", *arguments],
+                [self.folder / "pg_restore", *arguments, archive_of(dump)],
                 f"load of {database!r}",
                 {**environment, "PGOPTIONS": _LOAD_SETTINGS},
                 listen,

@@ -119,5 +119,6 @@ def last_words(lines: Iterable[str]) -> str:
     """The telling end of what a program said, without statements or rows."""
     said = [stripped for line in lines if (stripped := line.strip())]
     # `detail:` and `command was:` lines may quote statements or rows.
-    telling = [line for line in said if ": error:" in line or ": fatal:" in line.lower()]
+    signs = (": error:", ": from toc entry ", ": fatal:")
+    telling = [line for line in said if any(sign in line.lower() for sign in signs)]
     return " / ".join((telling or said)[-_KEPT_ERROR_LINES:]) or "nothing"

@@ -22,6 +22,15 @@ class StoredFile(Spec):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
+class DumpRoles(Spec):
+    """What a dump needs of roles. `held`: those that its user may become; `others`: those that own something beside."""
+
+    user: str
+    superuser: bool
+    held: tuple[str, ...]
+    others: tuple[str, ...]
+
+
 class DatabaseCapture(Spec):
     """One database of the set; `ledger_offset`: ingested by the app, or end of the participant's ledger (domain 4)."""
 
@@ -34,6 +43,7 @@ class DatabaseCapture(Spec):
     database_bytes: int = Field(ge=0)
     ledger_offset: int | None
     row_counts: dict[str, int] = Field(description="Rows a table, `schema.table` -> count, in the dump's snapshot")
+    roles: DumpRoles | None = Field(default=None, description="Absent where others made the dump")
     files: tuple[StoredFile, ...] = Field(description="The dump as it lies on the volume, in the order of its archive")
     segments: tuple[StoredFile, ...] = Field(
         default=(), description="The encrypted segments of the archive of those files, in the bucket"

@@ -7,7 +7,7 @@ from pydantic import Field
 from catalyx_dr.model.amounts import Rate, Room
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.run_schedule import RunSchedule
-from catalyx_dr.model.spec import ImageReference, ObjectName, SecretKey, WholeNumber
+from catalyx_dr.model.spec import Flag, ImageReference, ObjectName, SecretKey, WholeNumber
 
 
 class Verification(RunSchedule):
@@ -32,6 +32,11 @@ class Drill(RunSchedule):
         default=999,
         ge=1,
         description="User of that image that PostgreSQL runs as: 999 in the official one, 70 in Alpine's",
+    )
+    as_superuser: Flag = Field(
+        default=False,
+        description="Load with every right: where a managed service lets the databases' user do what elsewhere only a "
+        "superuser may",
     )
     source: Literal["volume", "bucket", "snapshot"] = Field(
         default="volume", description="Where backups are snapshots: snapshot, also when it is left out"

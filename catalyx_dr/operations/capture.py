@@ -7,12 +7,13 @@ from datetime import datetime
 from pathlib import Path
 
 from catalyx_dr.adapters import canton_database, postgres
+from catalyx_dr.adapters.database_roles import roles_of
 from catalyx_dr.adapters.dump_proof import DumpProof
 from catalyx_dr.adapters.postgres import Connection, PostgresServer, ServerVersion
 from catalyx_dr.adapters.postgres_client import PostgresClient, client_for
 from catalyx_dr.adapters.rate_limit import limited_way
 from catalyx_dr.model.backup import DatabaseBackup
-from catalyx_dr.model.backup_set import DatabaseCapture, StoredFile
+from catalyx_dr.model.backup_set import DatabaseCapture, DumpRoles, StoredFile
 from catalyx_dr.model.databases import Database, DatabaseRole
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.surroundings import Surroundings
@@ -38,6 +39,7 @@ class Observed:
     participant_id: str | None
     row_counts: Mapping[str, int]
     tables: Mapping[int, str]
+    roles: DumpRoles
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Dumped:
             database_bytes=self.source.bytes,
             ledger_offset=self.observed.ledger_offset,
             row_counts=dict(self.observed.row_counts),
+            roles=self.observed.roles,
             files=files,
             segments=segments,
         )
@@ -113,6 +116,7 @@ def observe(source: Source, connection: Connection) -> Observed:
         participant_id=canton_database.participant_id(connection, schema) if is_participant else None,
         row_counts=canton_database.row_counts(connection),
         tables=canton_database.tables(connection),
+        roles=roles_of(connection),
     )
 
 

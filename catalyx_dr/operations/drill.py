@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from pydantic import JsonValue
 
 from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.bucket_store import BucketStore
+from catalyx_dr.adapters.database_roles import make_roles
 from catalyx_dr.adapters.encryption import AgeIdentities
 from catalyx_dr.adapters.postgres import PostgresServer, ServerVersion
 from catalyx_dr.adapters.postgres_client import client_for
@@ -24,7 +26,7 @@ from catalyx_dr.model.selector import LATEST
 from catalyx_dr.model.spec import SecretKey
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.damage_marks import Judge
-from catalyx_dr.operations.loading import LoadTarget, load, prove_order
+from catalyx_dr.operations.loading import LoadTarget, load, prove_order, try_schemas
 from catalyx_dr.operations.progress import Progress
 from catalyx_dr.operations.record_keeping import looking
 from catalyx_dr.operations.restore_source import BucketSource, RestoreSource, VolumeSource, check_set
@@ -64,7 +66,7 @@ def drill(
         looking(RecordKind.DRILL, spec.name, surroundings, spec.drill.deadline) as progress,
         disk_explained(surroundings.scratch),
     ):
-        return _Run(spec, spec.drill.source, source, surroundings, progress, server, patience).go()
+        return _Run(spec, spec.drill, source, surroundings, progress, server, patience).go()
 
 
 def _source(spec: ValidatorSpec, declared: Drill, surroundings: Surroundings) -> RestoreSource:
@@ -83,7 +85,7 @@ def _source(spec: ValidatorSpec, declared: Drill, surroundings: Surroundings) ->
 @dataclass(frozen=True)
 class _Run:
     spec: ValidatorSpec
-    place: str
+    declared: Drill
     source: RestoreSource
     surroundings: Surroundings
     progress: Progress
@@ -94,7 +96,7 @@ class _Run:
         """Go through all phases."""
         self.progress.phase("choose the set", 2)
         manifest = self.source.manifest(choose(self.source.captures(), LATEST).identifier)
-        self.progress.remember(**{READ_SET: manifest.set_id}, source=self.place)
+        self.progress.remember(**{READ_SET: manifest.set_id}, source=self.declared.source)
         self.source.check_opens(manifest)
         self.progress.phase("wait for the throw-away server", 5)
         targets = self._targets(manifest, self._version())
@@ -137,9 +139,11 @@ class _Run:
                 mark=f"catalyx-dr: drill {self.progress.record.identifier}",
                 owner=owner_of(self.spec),
                 request_id=self.progress.record.identifier,
-                owners=False,
+                owners=roles is not None,
+                as_role=None if roles is None or roles.superuser or self.declared.as_superuser else roles.user,
             )
             for role in DatabaseRole
+            for roles in (manifest.capture(role).roles,)
         )
 
     def _restore(self, manifest: Manifest, targets: tuple[LoadTarget, ...]) -> None:
@@ -149,13 +153,29 @@ class _Run:
             folder = self.source.fetch(manifest)
             self.progress.phase("check the set", 25)
             check_set(manifest, folder, jobs)
+            self._try(manifest, targets, folder)
             for target, percent in zip(targets, (40, 55), strict=True):
                 self.progress.phase(f"load {target.role}", percent)
-                load(target, manifest, folder, jobs, self.progress.note)
+                load(target, manifest, folder, jobs, self.progress.attend)
         finally:
             self.source.release(manifest)
         self.progress.phase("prove the order", 95)
         prove_order(targets, lambda target: target.loading)
+
+    def _try(self, manifest: Manifest, targets: tuple[LoadTarget, ...], folder: Path) -> None:
+        """Load everything but rows with the rights of a restore's user; raises RefusedError for what needs more."""
+        self.progress.phase("try the schemas", 35)
+        with self.server.maintenance() as connection:
+            for capture in manifest.databases:
+                if capture.roles is not None:
+                    make_roles(connection, capture.roles)
+        try:
+            try_schemas(targets, folder)
+        except RefusedError as error:
+            raise RefusedError(
+                f"a restore of this set would be refused: {error}; where a managed service lets its user do that, "
+                "write drill.asSuperuser: true"
+            ) from None
 
     @contextmanager
     def _thrown_away(self, targets: tuple[LoadTarget, ...]) -> Iterator[None]:
@@ -177,7 +197,7 @@ class _Run:
                 raise CatalyxDrError(
                     f"retention removed set {manifest.set_id} during the drill; keep more sets, or choose another hour"
                 ) from None
-            flaw = Flaw(Grade.DAMAGED, self.place, manifest.set_id, f"a drill could not restore it: {error}")
+            flaw = Flaw(Grade.DAMAGED, self.declared.source, manifest.set_id, f"a drill could not restore it: {error}")
             judge = Judge(
                 RecordKind.BACKUP_SET,
                 self.spec.name,
@@ -185,7 +205,7 @@ class _Run:
                 self.surroundings.now(),
                 self.progress.note,
             )
-            judge.judge(self.place, self.source.marks, (), [flaw])
+            judge.judge(self.declared.source, self.source.marks, (), [flaw])
             raise
 
     def _complete(self, manifest: Manifest, begun: datetime) -> Record:
@@ -197,8 +217,8 @@ class _Run:
             "rows": rows,
         }
         return self.progress.complete(
-            f"set {manifest.set_id} from the {self.place} restored and proven in {seconds} s, and thrown away: "
-            f"order, identity {manifest.participant_id} and {rows} rows",
+            f"set {manifest.set_id} from the {self.declared.source} restored and proven in {seconds} s, and thrown "
+            f"away: order, identity {manifest.participant_id} and {rows} rows",
             size=manifest.bytes,
             details=details,
         )

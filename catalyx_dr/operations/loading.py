@@ -32,7 +32,10 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class LoadTarget:
-    """Where one database of the set goes: loaded under one name, then swapped with the present one."""
+    """Where one database of the set goes: loaded under one name, then swapped with the present one.
+
+    `owners`: the server knows the roles that own something; `as_role`: whose rights are used, instead of the user's.
+    """
 
     role: DatabaseRole
     database: Database
@@ -44,6 +47,7 @@ class LoadTarget:
     owner: str
     request_id: str
     owners: bool = True
+    as_role: str | None = None
 
     def is_loaded(self) -> bool:
         """Tell whether this request has loaded and proven it already."""
@@ -86,12 +90,15 @@ def try_schemas(targets: Sequence[LoadTarget], folder: Path) -> None:
     Raises RefusedError for a role that is missing, an extension that only a superuser may create, and the like.
     """
     for target in targets:
+        dump = dump_path(folder, target.role)
         with target.server.maintenance() as connection:
-            _make_empty(connection, target)
+            _make_empty(connection, target, dump)
         try:
-            target.client.load(target.server, target.loading, dump_path(folder, target.role), rows=False)
+            target.client.load(
+                target.server, target.loading, dump, role=target.as_role, owners=target.owners, rows=False
+            )
         except CatalyxDrError as error:
-            user = target.server.at.user
+            user = target.as_role or target.server.at.user
             raise RefusedError(
                 f"user {user!r} cannot load what the {target.role} dump holds: {error}; where roles or rights are "
                 f"missing, create the roles, GRANT those that own something to {user}, or make it SUPERUSER for this "
@@ -104,7 +111,7 @@ def load_all(
     manifest: Manifest,
     folder: Path,
     jobs: int,
-    say: Callable[[str], None],
+    attend: Callable[[str], None],
     *,
     in_place: bool = False,
 ) -> None:
@@ -115,7 +122,7 @@ def load_all(
     """
     with ThreadPoolExecutor(1 if in_place else len(targets), thread_name_prefix="load") as pool:
         loads = [
-            pool.submit(load, target, manifest, folder, sessions, say, in_place=in_place)
+            pool.submit(load, target, manifest, folder, sessions, attend, in_place=in_place)
             for target in targets
             for sessions in (jobs if target.role is DatabaseRole.PARTICIPANT or in_place else max(jobs // 2, 1),)
         ]
@@ -135,28 +142,31 @@ def load(
     manifest: Manifest,
     folder: Path,
     jobs: int,
-    say: Callable[[str], None],
+    attend: Callable[[str], None],
     *,
     in_place: bool = False,
 ) -> None:
     """Load into a new database and prove it; raises UnprovenError, and then the present database is as it was.
 
-    `in_place`: the present database is dropped first, when an empty one like it is made.
+    `in_place`: the present database is dropped first, when an empty one like it is made. `attend` hears of what is not
+    as it was, and holds up nobody's database: settings, rights on `public`, the content of a materialized view.
     """
+    dump = dump_path(folder, target.role)
     with target.server.maintenance() as connection:
-        refused = _make_empty(connection, target)
+        refused = _make_empty(connection, target, dump)
         if in_place:
             postgres.drop(connection, target.database.name)
     for fault in refused:
-        say(f"attention: {fault} of {target.database.name!r} could not be given to the restored database")
+        attend(f"{fault} of {target.database.name!r} could not be given to the restored database")
     target.client.load(
         target.server,
         target.loading,
-        dump_path(folder, target.role),
+        dump,
         jobs=jobs,
+        role=target.as_role,
         owners=target.owners,
         # Such as rights on the schema `public`, which is a superuser's before PostgreSQL 15.
-        warned=lambda warning: say(f"attention: loading {target.database.name!r}: {warning}"),
+        warned=lambda warning: attend(f"loading {target.database.name!r}: {warning}"),
     )
     # Without statistics the first queries of a large participant take minutes.
     analyze(target.server, target.loading, jobs)
@@ -193,12 +203,18 @@ def _target(
     )
 
 
-def _make_empty(connection: postgres.Connection, target: LoadTarget) -> list[str]:
-    """New empty database like the present one; an attempt that was cut off in place left only its own to be like."""
+def _make_empty(connection: postgres.Connection, target: LoadTarget, dump: Path) -> list[str]:
+    """New empty database like the present one, or the dump's where there is none.
+
+    An attempt that was cut off in place left only its own to be like.
+    """
     unmarked = f"{target.loading}_new"
     present = postgres.exists(connection, target.database.name)
     postgres.drop(connection, unmarked)
-    refused = create_like(connection, unmarked, target.database.name if present else target.loading)
+    model = target.database.name if present else target.loading
+    refused = create_like(connection, unmarked, model, target.client.contents(dump).creation())
+    if target.as_role:
+        postgres.give_to(connection, unmarked, target.as_role)
     postgres.drop(connection, target.loading)
     postgres.swap(
         connection, [Rename(unmarked, target.loading, loading_mark(target.owner, target.request_id))], timedelta()

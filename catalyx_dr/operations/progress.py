@@ -24,6 +24,7 @@ class Progress:
         self._store = store
         self._now = now
         self._keeping = Lock()
+        self._attention: list[str] = []
 
     def phase(self, name: str, percent: int) -> None:
         """Enter a phase; `percent` of the whole is done before it."""
@@ -59,6 +60,11 @@ class Progress:
         """Say something that is no phase."""
         print(f"{self._label}: {message}", flush=True)  # noqa: T201
 
+    def attend(self, fault: str) -> None:
+        """Say what people have to know although the run goes on; the record of its end has it too."""
+        self._attention.append(fault)
+        self.note(f"attention: {fault}")
+
     def remember(self, **details: JsonValue) -> None:
         """Keep details at once, so that they are there when the run fails later."""
         self._keep(details={**self.record.details, **details})
@@ -89,12 +95,12 @@ class Progress:
             percent=100,
             started=started,
             finished=finished,
-            message=message,
+            message="; ".join([message, *(f"attention: {fault}" for fault in self._attention)]),
             bytes=size,
             locations=locations,
             details={**self.record.details, **(details or {})},
         )
-        self.note(f"completed: {message}")
+        self.note(f"completed: {self.record.message}")
         return self.record
 
     def fail(self, message: str) -> None:

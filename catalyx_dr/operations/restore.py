@@ -201,7 +201,7 @@ class _Run:
             self.progress.phase(f"load into {' and '.join(target.loading for target in to_load)}", 25)
             expected = sum(manifest.capture(target.role).database_bytes for target in to_load)
             with self.progress.measuring(lambda: sum(one.loaded_bytes() for one in to_load), expected, until=60):
-                load_all(to_load, manifest, folder, jobs, self.progress.note, in_place=self.order.in_place)
+                load_all(to_load, manifest, folder, jobs, self.progress.attend, in_place=self.order.in_place)
         finally:
             self.source.release(manifest)
 

@@ -11,17 +11,15 @@ from psycopg import sql
 from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.adapters.postgres_client import PostgresClient
 from catalyx_dr.adapters.volume_store import VolumeStore
-from catalyx_dr.model.databases import DatabaseServer
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.proofs import Drill
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.spec import SecretKey
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.drill import drill
-from tests.fixtures_postgres import PARTICIPANT_ID, ThrowawayServer, free_port
+from tests.fixtures_postgres import PARTICIPANT_ID, USER, ThrowawayServer, free_port
+from tests.fixtures_restore import beside
 from tests.fixtures_validator import Protected
-
-_SECRET = SecretKey(name="none", key="none")
 
 
 @dataclass
@@ -49,19 +47,6 @@ class Drilled:
         return [name for name in self.protected.server.databases() if name.startswith("drill")]
 
 
-def _beside(server: ThrowawayServer, port: int | None = None) -> PostgresServer:
-    """The superuser of the test's server: to it, `drill_…` are databases like any others."""
-    at = DatabaseServer(
-        host="127.0.0.1",
-        port=port or server.port,
-        user="postgres",
-        password=_SECRET,
-        maintenance_database="postgres",
-        ssl_mode="disable",
-    )
-    return PostgresServer(at, "")
-
-
 @pytest.fixture
 def drilled(protected: Protected) -> Drilled:
     spec = protected.spec.model_copy(update={"drill": Drill(cron="0 4 * * 6")})
@@ -69,7 +54,7 @@ def drilled(protected: Protected) -> Drilled:
     for _ in range(2):
         back_up(protected.spec, protected.surroundings)
         protected.clock.next_day()
-    return Drilled(protected, _beside(protected.server))
+    return Drilled(protected, beside(protected.server))
 
 
 def test_newest_set_is_proven_timed_and_thrown_away(drilled: Drilled) -> None:
@@ -91,10 +76,67 @@ def test_server_without_the_validators_roles_will_do(drilled: Drilled) -> None:
         try:
             other.run("postgres", sql.SQL("DROP DATABASE cantonnet"))
             other.run("postgres", sql.SQL("DROP ROLE cnadmin"))
-            drilled.server = _beside(other)
+            drilled.server = beside(other)
             assert drilled.run().status is RecordStatus.COMPLETED
         finally:
             other.stop()
+
+
+def test_rights_and_owners_of_the_dump_are_made_on_a_server_that_has_no_roles(drilled: Drilled) -> None:
+    server = drilled.protected.server
+    with tempfile.TemporaryDirectory(prefix="catalyx-dr-drill-") as folder:
+        other = ThrowawayServer(Path(folder))
+        try:
+            server.run("postgres", sql.SQL("CREATE ROLE passing"))
+            server.run("postgres", sql.SQL("CREATE ROLE reader"))
+            server.run("postgres", sql.SQL("GRANT passing TO {}"), sql.Identifier(USER))
+            server.run("participant", sql.SQL("CREATE SCHEMA passing AUTHORIZATION passing"))
+            server.run("participant", sql.SQL("CREATE TABLE passing.by ()"))
+            server.run("participant", sql.SQL("ALTER TABLE passing.by OWNER TO passing"))
+            server.run("participant", sql.SQL("GRANT SELECT ON participant.lapi_parameters TO reader"))
+            back_up(drilled.protected.spec, drilled.protected.surroundings)
+            drilled.server = beside(other)
+
+            assert drilled.run().status is RecordStatus.COMPLETED
+
+            made = other.value("postgres", "SELECT string_agg(rolname, ' ' ORDER BY 1) FROM pg_roles WHERE rolsuper")
+            assert made == "postgres"
+        finally:
+            other.stop()
+            server.drop_all()
+            server.run("postgres", sql.SQL("DROP ROLE passing, reader"))
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("CREATE EXTENSION pg_stat_statements", "EXTENSION pg_stat_statements .*permission denied to create extension"),
+        (
+            "CREATE EVENT TRIGGER et ON ddl_command_end EXECUTE FUNCTION et()",
+            'permission denied to create event trigger "et"',
+        ),
+        (
+            "CREATE FUNCTION pid() RETURNS int LANGUAGE internal AS 'pg_backend_pid'",
+            r"FUNCTION pid\(\) .* language internal",
+        ),
+        ("CREATE FOREIGN DATA WRAPPER away", 'permission denied to create foreign-data wrapper "away"'),
+        ("CREATE PUBLICATION everything FOR ALL TABLES", "PUBLICATION everything .* must be superuser"),
+        ("CREATE TYPE of_another AS ENUM ()", 'TYPE of_another postgres .* role "postgres"'),
+    ],
+)
+def test_what_only_a_superuser_may_make_again_fails_it(drilled: Drilled, statement: str, told: str) -> None:
+    function = "CREATE FUNCTION et() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'"
+    with drilled.protected.server.owner("participant") as connection:
+        connection.execute(function)
+    drilled.protected.server.run("participant", sql.SQL(statement))
+    back_up(drilled.protected.spec, drilled.protected.surroundings)
+
+    with pytest.raises(RefusedError, match=f"a restore of this set would be refused: user '{USER}' cannot .*{told}"):
+        drilled.run()
+
+    assert drilled.left == []
+    drilled.declare(as_superuser=True)
+    assert drilled.run().status is RecordStatus.COMPLETED
 
 
 def test_drill_from_the_bucket_needs_only_an_identity(protected_in_bucket: Protected) -> None:
@@ -106,7 +148,7 @@ def test_drill_from_the_bucket_needs_only_an_identity(protected_in_bucket: Prote
     only = replace(only, spec=only.spec.model_copy(update={"drill": declared}))
     back_up(only.spec, only.surroundings)
 
-    record = drill(only.spec, only.surroundings, _beside(only.server))
+    record = drill(only.spec, only.surroundings, beside(only.server))
 
     assert record.details["source"] == "bucket"
     assert list((only.surroundings.scratch / "in-flight").iterdir()) == []
@@ -166,8 +208,9 @@ def test_record_of_a_killed_drill_is_closed_by_the_next_one(drilled: Drilled) ->
 
 
 def test_failing_load_throws_all_away_and_blames_no_set(drilled: Drilled, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(*arguments: object, **options: object) -> None:
-        raise CatalyxDrError("no space left on device")
+    def failing(*arguments: object, rows: bool = True, **options: object) -> None:
+        if rows:
+            raise CatalyxDrError("no space left on device")
 
     monkeypatch.setattr(PostgresClient, "load", failing)
     with pytest.raises(CatalyxDrError, match="no space left"):
@@ -193,7 +236,7 @@ def test_set_that_retention_removes_meanwhile_is_not_called_damaged(
 
 
 def test_server_that_never_answers_is_said(drilled: Drilled) -> None:
-    drilled.server = _beside(drilled.protected.server, free_port())
+    drilled.server = beside(drilled.protected.server, free_port())
 
     with pytest.raises(UnreachableError, match="log of the pod's container postgres"):
         drilled.run(patience=timedelta(seconds=0.1))
@@ -214,7 +257,7 @@ def test_no_set_no_drill(protected: Protected) -> None:
     spec = protected.spec.model_copy(update={"drill": Drill(cron="0 4 * * 6")})
 
     with pytest.raises(RefusedError, match="no proven backup set"):
-        drill(spec, protected.surroundings, _beside(protected.server))
+        drill(spec, protected.surroundings, beside(protected.server))
 
 
 @pytest.mark.parametrize(
@@ -228,4 +271,4 @@ def test_drill_that_cannot_be_is_refused(protected: Protected, declared: Drill |
     spec = protected.spec.model_copy(update={"drill": declared})
 
     with pytest.raises(RefusedError, match=message):
-        drill(spec, protected.surroundings, _beside(protected.server))
+        drill(spec, protected.surroundings, beside(protected.server))

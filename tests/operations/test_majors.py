@@ -12,11 +12,15 @@ from psycopg import sql
 
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.model.errors import RefusedError
+from catalyx_dr.model.proofs import Drill
+from catalyx_dr.model.record import RecordStatus
 from catalyx_dr.operations import restore as restore_module
 from catalyx_dr.operations.backup import back_up
+from catalyx_dr.operations.drill import drill
 from catalyx_dr.operations.restore import RestoreOrder, restore
 from dev.toolchain.postgres_programs import postgres_programs
 from tests.fixtures_postgres import USER, VALIDATOR_DATABASES, ThrowawayServer
+from tests.fixtures_restore import beside
 from tests.fixtures_validator import Protected, WorkloadLog
 
 _CLUSTER: Cluster = None  # type: ignore[assignment]  # workloads are stand-ins
@@ -138,6 +142,50 @@ def test_every_kind_of_object_moves_to_a_newer_server(
     with _moved_to(18, of_major, monkeypatch) as moved:
         restore(moved.spec, RestoreOrder("latest", "r1"), moved.surroundings, _CLUSTER)
         assert _content(moved.server, _ZOO_SCHEMAS) == content
+
+
+@pytest.mark.parametrize(
+    ("of_major", "made", "letter"),
+    [
+        (14, "ENCODING 'EUC_JP' LOCALE 'C'", "a4a2"),
+        (15, "ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'de-AT' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'", "c3a4"),
+        (17, "ENCODING 'UTF8' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'", "c3a4"),
+        (18, "ENCODING 'SQL_ASCII' LOCALE 'C'", "e4"),
+    ],
+    indirect=["of_major"],
+)
+def test_encoding_and_locale_are_as_before(
+    of_major: Protected, made: str, letter: str, workload_log: WorkloadLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the present database, where it is lost, and in a drill."""
+    monkeypatch.setenv("PATH", f"{of_major.server.programs}:/usr/bin:/bin")
+    monkeypatch.setattr(restore_module, "prove_restored", lambda *arguments: {})
+    server, surroundings = of_major.server, of_major.surroundings
+    server.drop_all()
+    for name, tables in VALIDATOR_DATABASES.items():
+        statement = f"CREATE DATABASE {{}} OWNER {{}} TEMPLATE template0 {made}"
+        server.run("postgres", sql.SQL(statement), sql.Identifier(name), sql.Identifier(USER))
+        with server.owner(name) as connection:
+            connection.execute(tables.encode())
+            connection.execute(
+                f"CREATE TABLE texts AS SELECT convert_from('\\x{letter}', getdatabaseencoding()) t".encode()
+            )
+    spec = of_major.spec.model_copy(update={"drill": Drill(cron="0 4 * * 6")})
+    described = (
+        "SELECT (to_jsonb(d) - '{oid,datname,datfrozenxid,datminmxid}'::text[])::text FROM pg_database d "
+        "WHERE datname = 'participant'"
+    )
+    before = server.value("postgres", described)
+    back_up(spec, surroundings)
+
+    assert drill(spec, surroundings, beside(server)).status is RecordStatus.COMPLETED
+    restore(spec, RestoreOrder("latest", "r1"), surroundings, _CLUSTER)
+    assert server.value("postgres", described) == before
+    server.drop_all()
+    restore(spec, RestoreOrder("latest", "r2"), surroundings, _CLUSTER)
+    assert server.value("postgres", described) == before
+    kept = f"SELECT convert_to(t, getdatabaseencoding()) = '\\x{letter}' FROM texts"  # noqa: S608
+    assert server.value("participant", kept) is True
 
 
 @pytest.mark.parametrize("of_major", [14], indirect=True)

@@ -1,6 +1,7 @@
 """Databases with odd names, large objects, extensions, many schemas, grants and settings survive a round trip."""
 
 import os
+import re
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -234,6 +235,40 @@ def test_extension_of_a_superuser_is_told_before_anything_is_touched(
         restore(protected.spec, RestoreOrder("latest", "r1"), protected.surroundings, _CLUSTER)
 
     assert silent_validator.done == []
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_views_that_cannot_be_filled_hold_up_no_restore(
+    protected: Protected, silent_validator: WorkloadLog, in_place: bool
+) -> None:
+    with protected.server.owner("participant") as connection:
+        for statement in (
+            "CREATE TABLE numbers AS SELECT 1 AS n",
+            "CREATE FUNCTION first() RETURNS int LANGUAGE sql AS 'SELECT n FROM numbers'",
+            "CREATE MATERIALIZED VIEW inverse AS SELECT 1 / n AS i FROM numbers",
+            'CREATE MATERIALIZED VIEW "of it" AS SELECT i FROM inverse',
+            "CREATE MATERIALIZED VIEW by_path AS SELECT first()",
+            "CREATE MATERIALIZED VIEW sound AS SELECT n + 1 AS s FROM numbers",
+            "CREATE MATERIALIZED VIEW of_sound AS SELECT s + 1 AS s FROM sound",
+            "CREATE UNIQUE INDEX ON of_sound (s)",
+            "UPDATE numbers SET n = 0",
+        ):
+            connection.execute(statement.encode())
+    back_up(protected.spec, protected.surroundings)
+
+    record = restore(protected.spec, RestoreOrder("latest", "r1", in_place=in_place), protected.surroundings, _CLUSTER)
+
+    told = record.message.split("; attention: loading 'participant': materialized view ")
+    assert len(told) == 4
+    for name, reason in (
+        ("by_path", '"numbers" does not exist'),
+        ("inverse", "division by zero"),
+        ("of it", "has not"),
+    ):
+        assert any(re.match(f"public {name} {USER} stays empty: .*{reason}", one) for one in told)
+    assert protected.server.value("participant", "SELECT s FROM of_sound") == 2
+    filled = "SELECT string_agg(matviewname, ' ' ORDER BY 1) FROM pg_matviews WHERE ispopulated"
+    assert protected.server.value("participant", filled) == "of_sound sound"
 
 
 @pytest.mark.parametrize(
