@@ -147,11 +147,13 @@ def test_sets_are_whole_whatever_becomes_of_answers(
     with odd_store(s3_server) as odd:
         protected = protected_in_bucket.declared(bucket=bucket.model_copy(update={"endpoint": odd.endpoint}))
         for _ in range(3):
-            odd.wrong = {kind: [lost] for kind in ("create", "complete", "put")}
-            back_up(protected.spec, protected.surroundings)
+            odd.wrong = {kind: [lost] for kind in ("create", "complete", "put", "delete")}
+            record = back_up(protected.spec, protected.surroundings)
             protected.clock.next_day()
 
-    assert odd.wrong == {"create": [], "complete": [], "put": []}
+            assert "attention" not in record.message
+
+    assert odd.wrong == {"create": [], "complete": [], "put": [], "delete": []}
     assert protected_in_bucket.whole_in_bucket() == protected_in_bucket.set_ids[-2:]
 
 
