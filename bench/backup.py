@@ -129,7 +129,7 @@ def _ours(
         return run_job("backup", spec_file, folder)
 
     def size() -> int | None:
-        published = VolumeStore(folder / "volume").published()
+        published = VolumeStore(folder / "volume", spec).published()
         if published:
             return published[0].bytes
         return sum(

@@ -6,6 +6,7 @@ from pathlib import Path
 from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.encryption import AgeIdentities
+from catalyx_dr.adapters.records import LegibleRecords
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.record import Record, RecordKind
@@ -28,6 +29,9 @@ class _NoHistory:
     def list(self, validator: str | None = None, kind: RecordKind | None = None) -> list[Record]:
         return []
 
+    def legible(self, validator: str | None = None, kind: RecordKind | None = None) -> LegibleRecords:
+        return LegibleRecords([])
+
     def delete(self, record: Record) -> None:
         pass
 
@@ -44,10 +48,10 @@ def main(what: str, spec_file: str, folder_name: str) -> None:
 
 def _source(what: str, spec: ValidatorSpec, surroundings: Surroundings, folder: Path) -> RestoreSource:
     if what == "restore-volume":
-        return VolumeSource(VolumeStore(surroundings.volume))
+        return VolumeSource(VolumeStore(surroundings.volume, spec))
     assert spec.backup is not None
     assert spec.backup.bucket is not None
-    sets = BucketSets(BucketStore.reach(spec.backup.bucket, surroundings.secrets), spec.object_prefix)
+    sets = BucketSets(BucketStore.reach(spec.backup.bucket, surroundings.secrets), spec)
     return BucketSource(sets, AgeIdentities.read(folder / "identity"), surroundings.scratch)
 
 

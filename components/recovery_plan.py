@@ -114,10 +114,10 @@ def _plan_from_snapshots(
     if found is None:
         plan = _resolve(sets, (), "", selector, request, "backup set")
     else:
-        plan = RecoveryPlan(choose(volume_snapshots.captures(found, sets), selector).identifier)
+        plan = RecoveryPlan(choose(volume_snapshots.captures(spec, found, sets), selector).identifier)
     if plan.taken is None:
         return plan
-    manifests = {one.set_id: one for one in volume_snapshots.usable(found or (), sets)}
+    manifests = {one.set_id: one for one in volume_snapshots.usable(spec, found or (), sets)}
     manifest = manifests.get(plan.capture)
     copies, original = CopyFacts(), OriginalFacts(replaced_here=True)
     if manifest is not None:

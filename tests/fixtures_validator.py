@@ -13,8 +13,9 @@ from catalyx_dr.adapters import access, workloads
 from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.encryption import AgeIdentities
-from catalyx_dr.adapters.records import newest_first
+from catalyx_dr.adapters.records import LegibleRecords, newest_first
 from catalyx_dr.adapters.secret_files import SecretFiles
+from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.backup import BackupVolume, DatabaseBackup
 from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.model.databases import Database, Databases, DatabaseServer
@@ -31,29 +32,38 @@ from tests.fixtures_postgres import PASSWORD, USER, ThrowawayServer
 
 
 class MemoryRecords:
-    """Records of one test."""
+    """Records of one test; those that are `damaged` cannot be read."""
 
     def __init__(self) -> None:
         self._records: dict[str, Record] = {}
+        self.damaged: set[str] = set()
 
     def save(self, record: Record) -> None:
         self._records[record.object_name] = record
 
     def find(self, kind: RecordKind, validator: str, identifier: str) -> Record | None:
-        return self._records.get(object_name(kind, validator, identifier))
+        name = object_name(kind, validator, identifier)
+        if name in self.damaged:
+            raise UnprovenError(f"ConfigMap {name} is no record; delete it")
+        return self._records.get(name)
 
     def list(self, validator: str | None = None, kind: RecordKind | None = None) -> list[Record]:
-        return newest_first(
-            r for r in self._records.values() if validator in (None, r.validator) and kind in (None, r.kind)
-        )
+        found = self.legible(validator, kind)
+        for fault in found.faults.values():
+            raise UnprovenError(fault)
+        return found.records
+
+    def legible(self, validator: str | None = None, kind: RecordKind | None = None) -> LegibleRecords:
+        found = {
+            name: one
+            for name, one in self._records.items()
+            if validator in (None, one.validator) and kind in (None, one.kind)
+        }
+        faults = {name: f"ConfigMap {name} is no record; delete it" for name in found.keys() & self.damaged}
+        return LegibleRecords(newest_first(one for name, one in found.items() if name not in self.damaged), faults)
 
     def delete(self, record: Record) -> None:
         self._records.pop(record.object_name, None)
-
-
-def damaged_record(_records: MemoryRecords, _validator: str, _kind: RecordKind) -> list[Record]:
-    """In the place of `list`: what a store of the cluster does when it meets a damaged record."""
-    raise UnprovenError("ConfigMap x is no record; delete it")
 
 
 class Clock:
@@ -125,13 +135,16 @@ class Protected:
         return self.surroundings.volume / "sets"
 
     @property
+    def volume(self) -> VolumeStore:
+        """Its sets on the volume."""
+        return VolumeStore(self.surroundings.volume, self.spec)
+
+    @property
     def bucket_sets(self) -> BucketSets:
         """Its sets in the bucket, which must be declared."""
         assert self.spec.backup is not None
         assert self.spec.backup.bucket is not None
-        return BucketSets(
-            BucketStore.reach(self.spec.backup.bucket, self.surroundings.secrets), self.spec.object_prefix
-        )
+        return BucketSets(BucketStore.reach(self.spec.backup.bucket, self.surroundings.secrets), self.spec)
 
     def whole_in_bucket(self) -> list[str]:
         """Ids of the sets in the bucket, oldest first: each is fetched, opened, and is what its manifest says."""

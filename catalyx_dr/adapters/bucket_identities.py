@@ -15,16 +15,18 @@ from catalyx_dr.model.damage import DAMAGE_NAME, Damage
 from catalyx_dr.model.errors import MissingError, UnprovenError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
 from catalyx_dr.model.sealed import sealed, unsealed
+from catalyx_dr.model.validator_spec import ValidatorSpec
+from catalyx_dr.rules.ownership import stranger
 
 CONTENT, METADATA, _DAMAGE = ".json.age", ".metadata.json", f".{DAMAGE_NAME}"
 
 
 @dataclass(frozen=True)
 class BucketIdentities:
-    """Dumps of one validator; `prefix` ends in a slash and holds its name."""
+    """Dumps of one validator."""
 
     store: BucketStore
-    prefix: str
+    spec: ValidatorSpec
 
     def __str__(self) -> str:
         return f"in {self.store} under {self._folder}"
@@ -47,13 +49,13 @@ class BucketIdentities:
         self.store.put(self._key(metadata.dump_id, METADATA), sealed(metadata.model_dump(mode="json")))
 
     def published(self) -> list[IdentityDumpMetadata]:
-        """Metadata of every dump that is there whole, newest first; what is damaged or cannot be read is no dump."""
+        """Metadata of every own dump that is there whole, newest first; what is damaged or illegible is no dump."""
         whole = [
             dump_id
             for dump_id, endings in sorted(self.listed().items(), reverse=True)
             if {METADATA, CONTENT} <= endings.keys() and not (_DAMAGE in endings and self.is_damaged(dump_id))
         ]
-        return list(self._readable(whole))
+        return [metadata for metadata in self._readable(whole) if not stranger(self.spec, metadata)]
 
     def listed(self) -> dict[str, dict[str, int]]:
         """What the store lists: dump id -> ending of the key -> bytes."""
@@ -115,7 +117,7 @@ class BucketIdentities:
 
     @property
     def _folder(self) -> str:
-        return f"{self.prefix}identities/"
+        return f"{self.spec.object_prefix}identities/"
 
     def _key(self, dump_id: str, ending: str) -> str:
         return f"{self._folder}{dump_id}{ending}"

@@ -1,6 +1,7 @@
 """Backup sets in a bucket: segments of two archives and, written last, the manifest that makes them a set."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,37 +15,37 @@ from catalyx_dr.model.capture_id import captured_at, is_capture_id
 from catalyx_dr.model.damage import DAMAGE_NAME, Damage
 from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import MissingError, UnprovenError
+from catalyx_dr.model.validator_spec import ValidatorSpec
+from catalyx_dr.rules.ownership import capture_of, stranger
 
 _CLOCK_DIFFERENCE = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class BucketSets:
-    """Sets of one validator; `prefix` ends in a slash and holds its name."""
+    """Sets of one validator."""
 
     store: BucketStore
-    prefix: str
+    spec: ValidatorSpec
 
     def __str__(self) -> str:
-        return f"in {self.store} under {self.prefix}sets/"
+        return f"in {self.store} under {self._folder}"
 
     def key(self, set_id: str, name: str) -> str:
         """Key of one object of a set."""
-        return f"{self.prefix}sets/{set_id}/{name}"
+        return f"{self._folder}{set_id}/{name}"
+
+    @property
+    def _folder(self) -> str:
+        return f"{self.spec.object_prefix}sets/"
 
     def published(self) -> list[Manifest]:
-        """Manifests of all sets whose segments are there in full and not marked as damaged, newest first."""
-        manifests = []
-        for set_id, names in sorted(self.listed().items(), reverse=True):
-            if MANIFEST_NAME not in names:
-                continue
-            try:
-                found = self.manifest(set_id)
-            except UnprovenError:
-                continue
-            if _is_whole(found, names) and not (DAMAGE_NAME in names and self.is_damaged(set_id)):
-                manifests.append(found)
-        return manifests
+        """Manifests of all own sets whose segments are there in full and not marked as damaged, newest first."""
+        return [
+            manifest
+            for manifest, names in self._readable()
+            if not stranger(self.spec, manifest) and self._is_sound(manifest, names)
+        ]
 
     def set_ids(self) -> list[str]:
         """Ids of all sets that have a manifest, whole or not, newest first."""
@@ -52,8 +53,22 @@ class BucketSets:
 
     def captures(self) -> list[Capture]:
         """Every set that has a manifest; one that is not whole, or was found damaged, is not proven."""
-        sizes = {manifest.set_id: manifest.bytes for manifest in self.published()}
-        return [Capture.named(name, proven=name in sizes, size=sizes.get(name, 0)) for name in self.set_ids()]
+        found = {name: Capture.named(name, proven=False) for name in self.set_ids()}
+        for manifest, names in self._readable():
+            whose = stranger(self.spec, manifest)
+            proven = not whose and self._is_sound(manifest, names)
+            found[manifest.set_id] = capture_of(manifest, whose, proven=proven)
+        return list(found.values())
+
+    def _readable(self) -> Iterator[tuple[Manifest, Mapping[str, int]]]:
+        """Every manifest that can be read, newest first, with what the store lists of its set."""
+        for set_id, names in sorted(self.listed().items(), reverse=True):
+            if MANIFEST_NAME in names:
+                with suppress(MissingError, UnprovenError):
+                    yield self.manifest(set_id), names
+
+    def _is_sound(self, manifest: Manifest, names: Mapping[str, int]) -> bool:
+        return _is_whole(manifest, names) and not (DAMAGE_NAME in names and self.is_damaged(manifest.set_id))
 
     def is_damaged(self, set_id: str) -> bool:
         """Tell whether a verification marked the set; a mark that cannot be read counts."""
@@ -93,21 +108,21 @@ class BucketSets:
         """Remove a set, its manifest first; False when a lock of which the store did not tell forbids it."""
         return self.store.delete(self.key(set_id, MANIFEST_NAME)) and self.store.delete_below(self.key(set_id, ""))
 
-    def clean(self, begun_before: datetime, resumed: Collection[str]) -> list[str]:
+    def headless(self) -> list[str]:
+        """Ids of which there are objects and no manifest, in their order."""
+        return sorted(set_id for set_id, names in self.listed().items() if MANIFEST_NAME not in names)
+
+    def clean(self, begun_before: datetime, spared: Collection[str]) -> list[str]:
         """Remove what runs left that began before that moment and wrote no manifest; returns the ids of their sets.
 
-        `resumed`: sets whose export goes on, so that what is complete of them stays. What a lock still holds is left
-        for a later run.
+        `spared`: sets whose export goes on, and those that were completed once. What a lock still holds is left for a
+        later run.
         """
-        left = [
-            set_id
-            for set_id, names in self.listed().items()
-            if MANIFEST_NAME not in names and captured_at(set_id) < begun_before and set_id not in resumed
-        ]
+        left = [one for one in self.headless() if captured_at(one) < begun_before and one not in spared]
         for set_id in left:
             self.remove(set_id)
-        self.store.abort_uploads(f"{self.prefix}sets/", begun_before)
-        return sorted(left)
+        self.store.abort_uploads(self._folder, begun_before)
+        return left
 
     def abandon(self, set_id: str, now: datetime) -> None:
         """Remove what an unfinished export left."""
@@ -122,9 +137,8 @@ class BucketSets:
     def listed(self) -> dict[str, dict[str, int]]:
         """What the store lists: set id -> name -> bytes."""
         sets: dict[str, dict[str, int]] = {}
-        prefix = f"{self.prefix}sets/"
-        for item in self.store.objects(prefix):
-            set_id, _, name = item.key.removeprefix(prefix).partition("/")
+        for item in self.store.objects(self._folder):
+            set_id, _, name = item.key.removeprefix(self._folder).partition("/")
             if is_capture_id(set_id):
                 sets.setdefault(set_id, {})[name] = item.bytes
         return sets

@@ -17,7 +17,7 @@ from catalyx_dr.adapters import workloads
 from catalyx_dr.adapters.cluster import FIELD_MANAGER, MANAGED_BY, VALIDATOR_LABEL, Cluster, explained
 from catalyx_dr.adapters.declared_validators import schedules
 from catalyx_dr.adapters.mounted_secrets import for_look
-from catalyx_dr.adapters.records import ClusterRecords
+from catalyx_dr.adapters.records import ClusterRecords, LegibleRecords
 from catalyx_dr.adapters.workloads import REPLICAS_ANNOTATION
 from catalyx_dr.model.errors import MissingError, RefusedError
 from catalyx_dr.model.object_names import ObjectNames
@@ -46,7 +46,7 @@ _WAITS_FOR_POD = "WaitForFirstConsumer"
 def collect(cluster: Cluster, spec: ValidatorSpec) -> ClusterFacts:
     """Facts of one validator; raises UnreachableError when the API does not answer."""
     looks = _Looks(cluster, spec)
-    records: list[Record] = looks.allowed("records", lambda: ClusterRecords(cluster).list(spec.name), [])
+    found = looks.allowed("records", lambda: ClusterRecords(cluster).legible(spec.name), LegibleRecords([]))
     return ClusterFacts(
         spec=spec,
         now=datetime.now(UTC),
@@ -55,10 +55,11 @@ def collect(cluster: Cluster, spec: ValidatorSpec) -> ClusterFacts:
         pods=[_pod(pod) for pod in looks.listed(Pod, "pods", looks.ours)],
         events=[_event(event) for event in looks.listed(Event, "events") if event.type == "Warning"],
         claim=looks.allowed("the backup volume's claim", looks.claim, None),
-        secrets=looks.secrets(records),
+        secrets=looks.secrets(found.records),
         needed_secrets=for_look(spec),
         workloads=[one for one in map(looks.workload, _workloads(spec)) if one is not None],
-        records=records,
+        records=found.records,
+        damaged_records=found.faults,
         not_looked_at=looks.skipped,
     )
 

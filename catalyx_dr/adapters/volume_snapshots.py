@@ -18,6 +18,8 @@ from catalyx_dr.model.errors import MissingError, RefusedError, UnreachableError
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.record import Record, RecordKind
 from catalyx_dr.model.snapshot_set import SnapshotManifest, SourceClaim
+from catalyx_dr.model.validator_spec import ValidatorSpec
+from catalyx_dr.rules.ownership import capture_of, stranger
 
 VolumeSnapshot = create_namespaced_resource("snapshot.storage.k8s.io", "v1", "VolumeSnapshot", "volumesnapshots")
 # Place of such sets in their records, and the record's detail by which a changed manifest is noticed.
@@ -170,14 +172,19 @@ def published(snapshots: Iterable[FoundSnapshot]) -> list[SnapshotManifest]:
     return sorted(whole, key=lambda manifest: manifest.set_id, reverse=True)
 
 
-def usable(snapshots: Iterable[FoundSnapshot], records: Iterable[Record]) -> list[SnapshotManifest]:
-    """Those of them of which no record knows that they are damaged, or were another set when they were taken."""
+def usable(
+    spec: ValidatorSpec, snapshots: Iterable[FoundSnapshot], records: Iterable[Record]
+) -> list[SnapshotManifest]:
+    """Own ones of them of which no record knows that they are damaged, or were another set when they were taken."""
     known = {record.identifier: record for record in records if record.kind is RecordKind.BACKUP_SET}
     return [
         manifest
         for manifest in published(snapshots)
-        if (record := known.get(manifest.set_id)) is None
-        or (IN_SNAPSHOTS not in record.damaged and is_as_recorded(manifest, record))
+        if not stranger(spec, manifest)
+        and (
+            (record := known.get(manifest.set_id)) is None
+            or (IN_SNAPSHOTS not in record.damaged and is_as_recorded(manifest, record))
+        )
     ]
 
 
@@ -186,12 +193,12 @@ def is_as_recorded(manifest: SnapshotManifest, record: Record) -> bool:
     return record.details.get(MANIFEST_DIGEST, manifest.digest) == manifest.digest
 
 
-def captures(snapshots: Iterable[FoundSnapshot], records: Iterable[Record]) -> list[Capture]:
+def captures(spec: ValidatorSpec, snapshots: Iterable[FoundSnapshot], records: Iterable[Record]) -> list[Capture]:
     """Every set that has a manifest, for a choice or for retention."""
     found = list(snapshots)
-    sizes = {manifest.set_id: manifest.bytes for manifest in usable(found, records)}
-    names = {one.manifest.set_id for one in found if one.manifest is not None}
-    return [Capture.named(name, proven=name in sizes, size=sizes.get(name, 0)) for name in names]
+    proven = usable(spec, found, records)
+    manifests = {one.manifest.set_id: one.manifest for one in found if one.manifest is not None}
+    return [capture_of(one, stranger(spec, one), proven=one in proven) for one in manifests.values()]
 
 
 def _read(snapshot: Any) -> FoundSnapshot:

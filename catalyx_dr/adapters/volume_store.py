@@ -15,6 +15,8 @@ from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.capture_id import is_capture_id
 from catalyx_dr.model.damage import DAMAGE_NAME, Damage
 from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, UnprovenError
+from catalyx_dr.model.validator_spec import ValidatorSpec
+from catalyx_dr.rules.ownership import capture_of, stranger
 
 _SETS = "sets"
 _IN_FLIGHT = "in-flight"
@@ -23,9 +25,13 @@ _LOCK = ".lock"
 
 @dataclass(frozen=True)
 class VolumeStore:
-    """Sets below `root`, one folder each. A set exists when its folder is in `sets`; everything else is in flight."""
+    """Sets of one validator below `root`, one folder each.
+
+    A set exists when its folder is in `sets`; everything else is in flight.
+    """
 
     root: Path
+    spec: ValidatorSpec
 
     def prepare(self) -> None:
         """Make the folders; raises RefusedError when the volume is not mounted or not writable."""
@@ -103,27 +109,30 @@ class VolumeStore:
         return sorted((path.name for path in self.sets_folder.iterdir() if is_capture_id(path.name)), reverse=True)
 
     def published(self) -> list[Manifest]:
-        """Manifests of all sets, newest first; what is marked as damaged, or has no readable manifest, is no set."""
-        manifests = []
-        for name in self.set_ids():
-            try:
-                found = self.manifest(name)
-            except (MissingError, UnprovenError):
-                continue
-            if not self.is_damaged(name):
-                manifests.append(found)
-        return manifests
+        """Manifests of all own sets, newest first; what is marked as damaged or illegible is no set."""
+        return [one for one in self._readable() if not stranger(self.spec, one) and not self.is_damaged(one.set_id)]
 
     def captures(self) -> list[Capture]:
         """Every folder of a set; one that is not published, or lacks a file or a part of one, is not proven."""
-        sizes = {
-            manifest.set_id: manifest.bytes
-            for manifest in self.published()
-            if dump_files.all_there(
-                self.folder(manifest.set_id), (file for one in manifest.databases for file in one.files)
-            )
-        }
-        return [Capture.named(name, proven=name in sizes, size=sizes.get(name, 0)) for name in self.set_ids()]
+        readable = {manifest.set_id: manifest for manifest in self._readable()}
+        return [
+            self._capture(readable[name]) if name in readable else Capture.named(name, proven=False)
+            for name in self.set_ids()
+        ]
+
+    def _readable(self) -> Iterator[Manifest]:
+        for name in self.set_ids():
+            with suppress(MissingError, UnprovenError):
+                yield self.manifest(name)
+
+    def _capture(self, manifest: Manifest) -> Capture:
+        whose, files = stranger(self.spec, manifest), (file for one in manifest.databases for file in one.files)
+        proven = (
+            not whose
+            and not self.is_damaged(manifest.set_id)
+            and dump_files.all_there(self.folder(manifest.set_id), files)
+        )
+        return capture_of(manifest, whose, proven=proven)
 
     def is_damaged(self, set_id: str) -> bool:
         """Tell whether a verification marked the set."""

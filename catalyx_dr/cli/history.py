@@ -1,6 +1,7 @@
 """`catalyx-dr history`: what was captured and recovered, when, how large, and whether it is proven."""
 
 import json
+import sys
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -38,9 +39,12 @@ def history(
 ) -> None:
     """List backup sets, identity dumps and recoveries, newest first; times are UTC."""
     with closing(connect(namespace, kubeconfig, context)) as cluster:
-        records = ClusterRecords(cluster).list(validator, kind)
+        found = ClusterRecords(cluster).legible(validator, kind)
+        records = found.records
         if not records:
             check_namespace(cluster)
+    for fault in found.faults.values():
+        print(f"attention: {fault}", file=sys.stderr)  # noqa: T201
     if as_json:
         documents = [record.model_dump(mode="json", by_alias=True) for record in records]
         print(json.dumps(documents, indent=2))  # noqa: T201

@@ -56,12 +56,13 @@ def status(
 
 
 def look(cluster: Cluster, validator: str | None) -> list[ValidatorStatus]:
-    """Status of the validators in the namespace, from three lists of the API."""
+    """Status of the validators in the namespace, from lists of the API."""
     declared = specifications(cluster, validator)
     if not declared:
         return []
-    found, records, now = schedules(cluster), ClusterRecords(cluster).list(validator), utc_now()
-    return [status_of(spec, found, records, now) for spec in declared]
+    found, now = schedules(cluster), utc_now()
+    known = [(spec, ClusterRecords(cluster).legible(spec.name)) for spec in declared]
+    return [status_of(spec, found, one.records, now, one.faults.values()) for spec, one in known]
 
 
 def _watch(cluster: Cluster, validator: str | None, found: list[ValidatorStatus]) -> list[ValidatorStatus]:

@@ -20,7 +20,7 @@ from catalyx_dr.rules.validator_status import (
 )
 
 _NAMES = {RecordKind.BACKUP_SET: "backup set", RecordKind.IDENTITY_DUMP: "identity dump"}
-_STYLES = {"ok": "green", "MISSED": "bold red", "failed": "red", "running": "cyan"}
+_STYLES = {"ok": "green", "MISSED": "bold red", "failed": "red", "damaged": "red", "running": "cyan"}
 _Line = tuple[str, str, str]
 
 
@@ -45,6 +45,8 @@ def _lines(found: ValidatorStatus) -> Iterator[_Line]:
         yield _running(running)
     for failure in found.failures:
         yield _failure(failure)
+    for fault in found.damaged_records:
+        yield "record", "damaged", one_line(fault)
 
 
 def _half(half: HalfStatus) -> Iterator[_Line]:

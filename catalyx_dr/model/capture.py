@@ -8,20 +8,23 @@ from catalyx_dr.model.capture_id import captured_at
 
 @dataclass(frozen=True)
 class Capture:
-    """One capture at one destination; `taken`: the state it holds, `locked_until`: object lock of its bucket copy."""
+    """One capture at one destination; `taken`: the state it holds, `locked_until`: object lock of its bucket copy.
+
+    `stranger`: whose it is, when it is of another validator, and then it is not proven here.
+    """
 
     identifier: str
     taken: datetime
     proven: bool
     bytes: int = 0
     locked_until: datetime | None = None
+    stranger: str = ""
+    participant_id: str | None = None
 
     @classmethod
-    def named(
-        cls, identifier: str, *, proven: bool = True, size: int = 0, locked_until: datetime | None = None
-    ) -> "Capture":
+    def named(cls, identifier: str, *, proven: bool = True, size: int = 0) -> "Capture":
         """Capture whose id tells when it was taken; `size` in bytes; raises ValueError for what is no id."""
-        return cls(identifier, captured_at(identifier), proven, size, locked_until)
+        return cls(identifier, captured_at(identifier), proven, size)
 
     def age(self, now: datetime) -> timedelta:
         """Time since the state that it holds."""

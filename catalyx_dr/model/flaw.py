@@ -8,6 +8,7 @@ class Grade(StrEnum):
     """What follows from a flaw. Only ODD lets a verification pass."""
 
     DAMAGED = "damaged"  # the capture is marked; no restore chooses it, no retention counts it
+    HEADLESS = "headless"  # the same without a mark: its manifest alone is not there, and makes it a set again
     LOST = "lost"  # its record says where it should be, and it is not there
     UNREAD = "unread"  # it could not be read, which tells nothing of it
     UNTRUE = "untrue"  # the store's listing contradicts what the store holds

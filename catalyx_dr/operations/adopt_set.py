@@ -67,7 +67,7 @@ def adopt_set(spec: ValidatorSpec, order: SetToAdopt, surroundings: Surroundings
         raise RefusedError(f"validator {spec.name!r} declares no backup; declare where its sets are kept first")
     if spec.backup.method == "snapshot":
         raise RefusedError(f"validator {spec.name!r} keeps snapshots, which no dump can join; declare method: dump")
-    work = VolumeStore(surroundings.volume if spec.backup.volume else surroundings.scratch)
+    work = VolumeStore(surroundings.volume if spec.backup.volume else surroundings.scratch, spec)
     work.prepare()
     with one_run(spec, surroundings) as held, disk_explained(work.root):
         return _Adoption(spec, spec.backup, order, surroundings, work, held).go()

@@ -92,9 +92,11 @@ def _missed(kind: RecordKind, spec: ValidatorSpec, surroundings: Surroundings) -
     if kind is RecordKind.VERIFICATION:
         return  # it counts them among its own faults
     try:
-        found = missed_points(spec, surroundings.records.list(spec.name), surroundings.now())
+        records = surroundings.records.legible(spec.name)
     except CatalyxDrError as error:
         print(f"attention: the recovery points were not looked at: {error}", flush=True)  # noqa: T201
         return
-    for missed in found:
+    for fault in records.faults.values():
+        print(f"attention: {fault}", flush=True)  # noqa: T201
+    for missed in missed_points(spec, records.records, surroundings.now()):
         yield Alert(MISSED, ObjectNames.of(spec).scheduled[missed.kind], missed.text)

@@ -25,6 +25,7 @@ from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.backup_pruning import IN_BUCKET, ON_VOLUME, REMOVING, close_unfinished, prune
 from catalyx_dr.operations.capture import Dumped, Observed, Source, dump, look_at
 from catalyx_dr.operations.export import Export
+from catalyx_dr.operations.headless_sets import note_headless
 from catalyx_dr.operations.kept_databases import drop_outdated
 from catalyx_dr.operations.late_export import missing_sets, send_missing
 from catalyx_dr.operations.network import upgrade_facts
@@ -52,7 +53,7 @@ def back_up(spec: ValidatorSpec, surroundings: Surroundings, claim: BackupClaim 
     """
     if spec.backup is None:
         raise RefusedError(f"validator {spec.name!r} declares no backup; declare its cron and destination")
-    volume = VolumeStore(surroundings.volume) if spec.backup.volume else None
+    volume = VolumeStore(surroundings.volume, spec) if spec.backup.volume else None
     if volume is not None:
         volume.prepare()
     with one_run(spec, surroundings) as held:
@@ -91,7 +92,9 @@ class _Run:
         else:
             manifest = self._through_volume(cast(VolumeStore, self.volume), bucket, sources)
         self.progress.phase(REMOVING, 96)
-        faults = prune(self.spec, self.backup, self.surroundings, self.volume, bucket, self.progress)
+        faults = prune(
+            self.spec, self.backup, self.surroundings, self.volume, bucket, self.progress, manifest.participant_id
+        )
         faults += drop_outdated(self.spec, self.surroundings, self.progress.note)
         return self._complete(manifest, [*attention, *faults])
 
@@ -107,7 +110,10 @@ class _Run:
         missing = missing_sets(self.backup, self.surroundings, self.volume, bucket) if self.volume and bucket else []
         left, faults = self.volume.clean() if self.volume else ([], [])
         if bucket is not None:
-            left += bucket.clean(self.surroundings.now(), {manifest.set_id for manifest in missing})
+            resumed = {manifest.set_id for manifest in missing}
+            headless = note_headless(self.spec, self.surroundings, bucket, resumed, self.progress)
+            left += bucket.clean(self.surroundings.now(), resumed | headless.keys())
+            faults += headless.values()
         for name in left:
             self.progress.note(f"removed {name}, which an unfinished run left")
         if self.volume and bucket:

@@ -12,10 +12,12 @@ from catalyx_dr.model.backup_set import MANIFEST_NAME, StoredFile
 from catalyx_dr.model.errors import MissingError, UnprovenError, UnreachableError
 from catalyx_dr.model.flaw import Flaw, Grade
 from catalyx_dr.model.record import Record
+from catalyx_dr.operations.headless_sets import headless
+from catalyx_dr.operations.ownership_check import oddities_of_set, of_a_stranger, without_record
 from catalyx_dr.rules.identity import metadata_of
+from catalyx_dr.rules.ownership import stranger
 
 PLACE = "bucket"
-_NO_RECORD = "no record tells of it; it is listed and usable, history lacks it"
 
 
 @dataclass(frozen=True)
@@ -92,15 +94,18 @@ class SetsInBucket:
         try:
             manifest = self.sets.manifest(set_id)
         except MissingError:
-            yield _absent(set_id, MANIFEST_NAME, listed=MANIFEST_NAME in names)
+            is_headless = names and MANIFEST_NAME not in names
+            yield headless(self.sets, set_id) if is_headless else _absent(set_id, MANIFEST_NAME, listed=bool(names))
             return
         except UnprovenError as error:
             yield Flaw(Grade.DAMAGED, PLACE, set_id, f"it cannot be decoded: {error}")
             return
         if MANIFEST_NAME not in names:
             yield Flaw(Grade.UNTRUE, PLACE, set_id, "the store does not list its manifest, though it is there")
-        if set_id not in self.records.keys() | self.running:
-            yield Flaw(Grade.ODD, PLACE, set_id, _NO_RECORD)
+        if whose := stranger(self.sets.spec, manifest):
+            yield of_a_stranger(PLACE, set_id, whose, self.records.get(set_id))
+            return
+        yield from oddities_of_set(PLACE, manifest, self.records, self.running)
         reader = _Reader(self.sets.store, self.pace)
         for capture in manifest.databases:
             if not capture.segments:
@@ -149,7 +154,10 @@ class DumpsInBucket:
             yield Flaw(Grade.UNTRUE, PLACE, dump_id, "the store does not list its metadata, though they are there")
         record = self.records.get(dump_id)
         if record is None:
-            yield Flaw(Grade.ODD, PLACE, dump_id, _NO_RECORD)
+            if whose := stranger(self.dumps.spec, metadata):
+                yield of_a_stranger(PLACE, dump_id, whose, record)
+                return
+            yield without_record(PLACE, dump_id)
         elif metadata_of(record) not in (None, metadata):
             yield Flaw(Grade.DAMAGED, PLACE, dump_id, "its metadata are not those that its record has")
         expected = _Expected(self.dumps.content_key(dump_id), metadata.object, endings.get(CONTENT))

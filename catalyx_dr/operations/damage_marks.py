@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Protocol
 
-from catalyx_dr.adapters.records import RecordStore
+from catalyx_dr.adapters.records import RecordStore, legible_one
 from catalyx_dr.model.damage import Damage
 from catalyx_dr.model.flaw import Flaw, Grade
 from catalyx_dr.model.record import Record, RecordKind
@@ -43,10 +43,14 @@ class Judge:
         unclear = {flaw.capture for flaw in found if flaw.grade is Grade.UNREAD}
         for capture_id in sorted({*looked_at, *(flaw.capture for flaw in found)}):
             mine = [flaw for flaw in found if flaw.capture == capture_id]
-            faults = [flaw.text for flaw in mine if flaw.grade is Grade.DAMAGED]
-            lost = [flaw.text for flaw in mine if flaw.grade is Grade.LOST]
+            faults, headless, lost = (
+                [flaw.text for flaw in mine if flaw.grade is grade]
+                for grade in (Grade.DAMAGED, Grade.HEADLESS, Grade.LOST)
+            )
             if faults:
                 self._condemn(capture_id, place, marks, faults)
+            elif headless:
+                self._condemn(capture_id, place, None, headless)
             elif lost:
                 self._strike(capture_id, place, lost[0])
             elif capture_id not in unclear:
@@ -86,4 +90,4 @@ class Judge:
             self._say(f"attention: the mark of {capture_id} cannot be changed: {error.filename}: {error.strerror}")
 
     def _record(self, capture_id: str) -> Record | None:
-        return self._store.find(self._kind, self._validator, capture_id)
+        return legible_one(self._store, self._kind, self._validator, capture_id)

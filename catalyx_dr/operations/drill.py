@@ -74,10 +74,10 @@ def _source(spec: ValidatorSpec, declared: Drill, surroundings: Surroundings) ->
     if declared.source == "volume":
         if backup is None or backup.volume is None:
             raise RefusedError("drill.source is volume, and the backup has none; write source: bucket and ageIdentity")
-        return VolumeSource(VolumeStore(surroundings.volume))
+        return VolumeSource(VolumeStore(surroundings.volume, spec))
     if backup is None or backup.bucket is None or identity is None:
         raise RefusedError("a drill from the bucket needs backup.bucket and drill.ageIdentity, a Secret and its key")
-    sets = BucketSets(BucketStore.reach(backup.bucket, surroundings.secrets), spec.object_prefix)
+    sets = BucketSets(BucketStore.reach(backup.bucket, surroundings.secrets), spec)
     identities = AgeIdentities.read(surroundings.secrets.path(identity.name, identity.key))
     return BucketSource(sets, identities, surroundings.scratch)
 

@@ -1,6 +1,6 @@
 """Take an identity dump: fetch, validate, keep in the cluster, export encrypted, prune, record (domain 1.3)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.adapters.validator_api import ValidatorClient
 from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.capture_id import capture_id
-from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError
+from catalyx_dr.model.errors import CatalyxDrError, RefusedError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.retention import Retention
@@ -59,7 +59,10 @@ def dump_identities(spec: ValidatorSpec, surroundings: Surroundings, cluster: Cl
         if spec.identity_dump is None:
             raise RefusedError(f"validator {spec.name!r} has no identityDump; declare its cron and retention")
         bucket = checked_bucket(spec, surroundings.secrets, progress.note)
-        known = _known(spec, surroundings.records, progress)
+        history = surroundings.records.legible(spec.name, RecordKind.IDENTITY_DUMP)
+        for fault in history.faults.values():
+            progress.note(f"attention: {fault}")
+        known = proven_dumps(history.records)
 
         client = ValidatorClient(spec.api.url)
         progress.phase("party", 5)
@@ -103,18 +106,10 @@ def machine_login(spec: ValidatorSpec, secrets: SecretFiles) -> MachineLogin:
     )
 
 
-def _known(spec: ValidatorSpec, records: RecordStore, progress: Progress) -> list[tuple[Record, IdentityDumpMetadata]]:
-    """Earlier dumps to compare with; a damaged record of one of them keeps none from being taken."""
-    try:
-        return proven_dumps(records, spec.name)
-    except UnprovenError as error:
-        progress.note(f"attention: not compared with earlier dumps: {error}")
-        return []
-
-
-def proven_dumps(records: RecordStore, validator: str) -> list[tuple[Record, IdentityDumpMetadata]]:
-    """Record and metadata of every proven dump, newest first."""
-    return [(one, metadata) for one in _proven(records, validator) if (metadata := metadata_of(one)) is not None]
+def proven_dumps(records: Iterable[Record]) -> list[tuple[Record, IdentityDumpMetadata]]:
+    """Record and metadata of every proven dump, in the order of the records."""
+    completed = (one for one in records if one.status is RecordStatus.COMPLETED)
+    return [(one, metadata) for one in completed if (metadata := metadata_of(one)) is not None]
 
 
 def identities_in_bucket(
@@ -123,7 +118,7 @@ def identities_in_bucket(
     """Where the validator's dumps are in its bucket; None when it has no bucket."""
     if spec.backup is None or spec.backup.bucket is None:
         return None
-    return BucketIdentities(BucketStore.reach(spec.backup.bucket, secrets, say=say), spec.object_prefix)
+    return BucketIdentities(BucketStore.reach(spec.backup.bucket, secrets, say=say), spec)
 
 
 def checked_bucket(
@@ -221,7 +216,7 @@ def _clear_unfinished(
     One that failed may have met a cluster that kept its Secret and told nobody.
     """
     assert spec.identity_dump is not None  # noqa: S101 - a dump was taken
-    for record in surroundings.records.list(spec.name, RecordKind.IDENTITY_DUMP):
+    for record in surroundings.records.legible(spec.name, RecordKind.IDENTITY_DUMP).records:
         killed = is_killed(record, spec.identity_dump.deadline, surroundings)
         failed = record.status is RecordStatus.FAILED and _CLEARED not in record.details
         if not killed and not failed:
@@ -252,9 +247,10 @@ def _destinations(spec: ValidatorSpec, cluster: Cluster, bucket: BucketIdentitie
 def _prune_at(
     at: _Destination, spec: ValidatorSpec, surroundings: Surroundings, newest: IdentityDumpMetadata, progress: Progress
 ) -> None:
-    records = {one.identifier: one for one in _proven(surroundings.records, spec.name) if at.name in one.locations}
+    proven = proven_dumps(surroundings.records.legible(spec.name, RecordKind.IDENTITY_DUMP).records)
+    records = {one.identifier: one for one, _ in proven if at.name in one.locations}
     replaceable = of_the_same_keys(
-        (metadata for one in records.values() if (metadata := metadata_of(one)) is not None), newest.participant_id
+        (metadata for one, metadata in proven if one.identifier in records), newest.participant_id
     )
     captures = [
         Capture(
@@ -276,14 +272,9 @@ def _prune_at(
 
 def _forget(spec: ValidatorSpec, store: RecordStore) -> None:
     """Delete records of dumps that are nowhere any more, and old failures but for the newest few."""
-    records = store.list(spec.name, RecordKind.IDENTITY_DUMP)
+    records = store.legible(spec.name, RecordKind.IDENTITY_DUMP).records
     nowhere = [record for record in records if record.status is RecordStatus.COMPLETED and not record.locations]
     lost = [record for record in nowhere if record.damaged]
     failed = [record for record in records if record.status is RecordStatus.FAILED or record in lost]
     for record in (*failed[_FAILED_RECORDS_KEPT:], *(one for one in nowhere if one not in lost)):
         store.delete(record)
-
-
-def _proven(records: RecordStore, validator: str) -> list[Record]:
-    found = records.list(validator, RecordKind.IDENTITY_DUMP)
-    return [record for record in found if record.status is RecordStatus.COMPLETED]

@@ -12,6 +12,7 @@ from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.environment_spec import VerdictOverride
 from catalyx_dr.model.errors import RefusedError, UnprovenError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
+from catalyx_dr.model.record import RecordKind
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.dump_identities import IN_BUCKET, IN_CLUSTER, identities_in_bucket, proven_dumps
 from catalyx_dr.operations.surroundings import Surroundings
@@ -66,7 +67,7 @@ def find_dump(
     spec: ValidatorSpec, order: ImportOrder, selector: str, surroundings: Surroundings, cluster: Cluster
 ) -> FoundDump:
     """Choose and read a dump; raises RefusedError, which lists what there is, when none fits or it cannot be opened."""
-    known = proven_dumps(surroundings.records, spec.name)
+    known = proven_dumps(surroundings.records.list(spec.name, RecordKind.IDENTITY_DUMP))
     if order.source == IN_CLUSTER:
         kept = [Capture.named(one.identifier) for one, _ in known if one.is_sound_in(IN_CLUSTER)]
         chosen = choose(kept, selector, kind=_KIND).identifier

@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from catalyx_dr.adapters.bucket_sets import BucketSets
+from catalyx_dr.adapters.records import legible_one
 from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.backup import DatabaseBackup
 from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.capture import Capture
+from catalyx_dr.model.damage import Damage
 from catalyx_dr.model.errors import CatalyxDrError, UnprovenError, UnreachableError
 from catalyx_dr.model.flaw import Flaw, Grade
 from catalyx_dr.model.record import RecordKind, RecordStatus
@@ -93,6 +95,9 @@ class _Sending:
         with self._judged(manifest):
             check_set(manifest, folder, self.backup.parallel_jobs)
         export(manifest, folder, self.bucket, self.spec.recipients, self.backup.limits.upload_rate, is_over)
+        if self.bucket.is_damaged(manifest.set_id):
+            # A mark of what was there before; the export has looked at every object.
+            self.bucket.acquit(Damage(capture_id=manifest.set_id, found=self.surroundings.now()))
         self._record(manifest)
         self.progress.note(f"set {manifest.set_id} is in the bucket too")
 
@@ -110,7 +115,7 @@ class _Sending:
 
     def _record(self, manifest: Manifest) -> None:
         """Its own run may have been recorded as failed, because of the bucket alone; now it is what it was to be."""
-        found = self.surroundings.records.find(RecordKind.BACKUP_SET, self.spec.name, manifest.set_id)
+        found = legible_one(self.surroundings.records, RecordKind.BACKUP_SET, self.spec.name, manifest.set_id)
         places = (ON_VOLUME, IN_BUCKET)
         if found is None:
             made = record_of_set(manifest, places, "its own record was lost", rebuilt=True)

@@ -33,7 +33,7 @@ def is_killed(record: Record, deadline: timedelta, surroundings: Surroundings) -
 
 def _look_back(surroundings: Surroundings, validator: str, kind: RecordKind, deadline: timedelta) -> None:
     """Close the records of killed runs, and delete all but the newest of `kind`."""
-    for number, record in enumerate(surroundings.records.list(validator, kind)):
+    for number, record in enumerate(surroundings.records.legible(validator, kind).records):
         if number >= _KEPT:
             surroundings.records.delete(record)
         elif is_killed(record, deadline, surroundings):

@@ -94,14 +94,14 @@ def _verdicts(
 
 def _source(spec: ValidatorSpec, order: RestoreOrder, surroundings: Surroundings) -> RestoreSource:
     if order.source == "volume":
-        return VolumeSource(VolumeStore(surroundings.volume))
+        return VolumeSource(VolumeStore(surroundings.volume, spec))
     if order.source != "bucket":
         raise RefusedError(f"source is {order.source!r}; allowed: volume, bucket")
     if spec.backup is None or spec.backup.bucket is None:
         raise RefusedError(f"validator {spec.name!r} declares no backup.bucket to restore from; use source volume")
     if order.age_identity_file is None:
         raise RefusedError("a set in the bucket is encrypted; give the private age identity (--age-identity-file)")
-    sets = BucketSets(BucketStore.reach(spec.backup.bucket, surroundings.secrets), spec.object_prefix)
+    sets = BucketSets(BucketStore.reach(spec.backup.bucket, surroundings.secrets), spec)
     return BucketSource(sets, AgeIdentities.read(order.age_identity_file), surroundings.scratch)
 
 

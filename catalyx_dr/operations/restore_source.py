@@ -121,7 +121,7 @@ class BucketSource:
         def opened(segment: StoredFile) -> IO[bytes]:
             return cast("IO[bytes]", self.sets.store.open(self.sets.key(manifest.set_id, segment.path)))
 
-        store = VolumeStore(self.scratch)
+        store = VolumeStore(self.scratch, self.sets.spec)
         store.prepare()
         store.abandon(manifest.set_id)
         folder = store.begin(manifest.set_id)
@@ -131,7 +131,7 @@ class BucketSource:
 
     def release(self, manifest: Manifest) -> None:
         """Remove the decrypted dumps."""
-        VolumeStore(self.scratch).abandon(manifest.set_id)
+        VolumeStore(self.scratch, self.sets.spec).abandon(manifest.set_id)
 
 
 def check_set(manifest: Manifest, folder: Path, jobs: int) -> None:

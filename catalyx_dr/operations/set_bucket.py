@@ -21,6 +21,6 @@ def open_bucket(
         return None
     check_recipients(spec.recipients)
     store = BucketStore.reach(backup.bucket, surroundings.secrets, say=say)
-    bucket = BucketSets(store, spec.object_prefix)
+    bucket = BucketSets(store, spec)
     bucket.store.check()
     return bucket

@@ -15,7 +15,7 @@ from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnreachableError
 from catalyx_dr.model.object_names import ObjectNames
-from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.model.record import Record, RecordKind, RecordStatus, object_name
 from catalyx_dr.model.snapshot_set import DatabaseState, SnapshotCapture, SnapshotManifest
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.backup_pruning import REMOVING, Destination, close_unfinished, prune_at
@@ -72,7 +72,7 @@ class _Run:
                 )
         self.progress.phase(REMOVING, 90)
         lost = self._note_lost()
-        faults = prune_at([self._destination()], self.spec, self.surroundings, self.progress)
+        faults = prune_at([self._destination()], self.spec, self.surroundings, self.progress, manifest.participant_id)
         return self._complete(manifest, [*lost, *faults])
 
     def _capture(self) -> SnapshotManifest:
@@ -157,21 +157,19 @@ class _Run:
         """Remove what killed runs left: only this run has the lease. A set that was completed stays, whatever became
         of its manifest: people may still save it.
         """
-        found = self.store.found()
-        completed = {
-            record.identifier
-            for record in self.surroundings.records.list(self.spec.name, RecordKind.BACKUP_SET)
-            if record.status is RecordStatus.COMPLETED
-        }
+        found, known = self.store.found(), self.surroundings.records.legible(self.spec.name, RecordKind.BACKUP_SET)
+        completed = {record.identifier for record in known.records if record.status is RecordStatus.COMPLETED}
         sets = {one.set_id for one in found} - {one.set_id for one in found if one.manifest is not None}
         for set_id in sorted(sets - completed):
+            if object_name(RecordKind.BACKUP_SET, self.spec.name, set_id) in known.faults:
+                continue  # it may have been completed
             self._remove(set_id)
             self.progress.note(f"removed {set_id}, which an unfinished run left")
 
     def _destination(self) -> Destination:
         def listed() -> list[Capture]:
             records = self.surroundings.records.list(self.spec.name, RecordKind.BACKUP_SET)
-            return captures(self.store.found(), records)
+            return captures(self.spec, self.store.found(), records)
 
         return Destination(IN_SNAPSHOTS, self.wanted.retention, listed, self._remove)
 
@@ -187,7 +185,7 @@ class _Run:
         whole = {manifest.set_id for manifest in published(self.store.found())}
         lost = [
             record
-            for record in self.surroundings.records.list(self.spec.name, RecordKind.BACKUP_SET)
+            for record in self.surroundings.records.legible(self.spec.name, RecordKind.BACKUP_SET).records
             if record.is_sound_in(IN_SNAPSHOTS) and record.identifier not in whole
         ]
         for record in lost:

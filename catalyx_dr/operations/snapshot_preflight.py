@@ -28,8 +28,8 @@ def choose_snapshots(
 ) -> SnapshotManifest:
     """Set that `selector` names; raises RefusedError, which lists what there is, when none can be used."""
     found, records = store.found(), surroundings.records.list(spec.name, RecordKind.BACKUP_SET)
-    chosen = choose(captures(found, records), selector).identifier
-    return {manifest.set_id: manifest for manifest in usable(found, records)}[chosen]
+    chosen = choose(captures(spec, found, records), selector).identifier
+    return {manifest.set_id: manifest for manifest in usable(spec, found, records)}[chosen]
 
 
 def snapshot_facts(spec: ValidatorSpec, selector: str, surroundings: Surroundings, store: SnapshotStore) -> SetFacts:

@@ -10,6 +10,7 @@ from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.identity_secrets import has_dump
 from catalyx_dr.adapters.rate_limit import Pace
+from catalyx_dr.adapters.records import legible_one
 from catalyx_dr.adapters.volume_snapshots import IN_SNAPSHOTS, ClusterSnapshots
 from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.errors import RefusedError, UnprovenError
@@ -68,24 +69,23 @@ class _Run:
             self._sets_in_snapshots()
         if backup is not None and backup.bucket is not None:
             self.progress.phase("read the sets in the bucket", 40)
-            self._sets_in_bucket(
-                BucketSets(BucketStore.reach(backup.bucket, self.surroundings.secrets), self.spec.object_prefix)
-            )
+            self._sets_in_bucket(BucketSets(BucketStore.reach(backup.bucket, self.surroundings.secrets), self.spec))
         self.progress.phase("look at the identity dumps", 85)
         self._dumps_in_cluster()
         self._dumps_in_bucket()
         self.progress.phase("compare with the recovery points", 95)
-        for missed in missed_points(self.spec, self.surroundings.records.list(self.spec.name), self.surroundings.now()):
+        known = self.surroundings.records.legible(self.spec.name)
+        self.flaws += [Flaw(Grade.UNREAD, "cluster", "", fault) for fault in known.faults.values()]
+        for missed in missed_points(self.spec, known.records, self.surroundings.now()):
             self.flaws.append(Flaw(Grade.MISSED, str(missed.kind), "", missed.text))
         return self._conclude()
 
     def _sets_on_volume(self) -> None:
-        store, looked_at = VolumeStore(self.surroundings.volume), set[str]()
+        store, looked_at = VolumeStore(self.surroundings.volume, self.spec), set[str]()
         if not store.sets_folder.is_dir() and self._completed(RecordKind.BACKUP_SET):
             raise RefusedError(f"{store.root} holds no sets folder; check that the backup claim is mounted there")
         check = VolumeCheck(
             store=store,
-            validator=self.spec.name,
             records=self._completed(RecordKind.BACKUP_SET),
             running=frozenset(record.identifier for record in self._running(RecordKind.BACKUP_SET)),
             pace=self.pace,
@@ -132,7 +132,7 @@ class _Run:
         before = self.pace.bytes
         found = []
         for flaw in flaws:
-            if flaw.grade is Grade.LOST and (
+            if flaw.grade in (Grade.LOST, Grade.HEADLESS) and (
                 self._retention_goes_on(kind) or not self._names(kind, flaw.capture, place)
             ):
                 continue  # retention removed it meanwhile
@@ -148,15 +148,15 @@ class _Run:
         return any(record.phase == REMOVING for record in self._running(kind))
 
     def _names(self, kind: RecordKind, identifier: str, place: str) -> bool:
-        record = self.surroundings.records.find(kind, self.spec.name, identifier)
+        record = legible_one(self.surroundings.records, kind, self.spec.name, identifier)
         return record is not None and place in record.locations
 
     def _running(self, kind: RecordKind) -> list[Record]:
-        found = self.surroundings.records.list(self.spec.name, kind)
+        found = self.surroundings.records.legible(self.spec.name, kind).records
         return [record for record in found if record.status is RecordStatus.RUNNING]
 
     def _completed(self, kind: RecordKind) -> dict[str, Record]:
-        found = self.surroundings.records.list(self.spec.name, kind)
+        found = self.surroundings.records.legible(self.spec.name, kind).records
         return {record.identifier: record for record in found if record.status is RecordStatus.COMPLETED}
 
     def _conclude(self) -> Record:

@@ -16,19 +16,20 @@ from catalyx_dr.model.backup_set import DatabaseCapture, Manifest
 from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, UnprovenError
 from catalyx_dr.model.flaw import Flaw, Grade
 from catalyx_dr.model.record import Record
+from catalyx_dr.operations.ownership_check import oddities_of_set, of_a_stranger
+from catalyx_dr.rules.ownership import stranger
 
 PLACE = "volume"
 
 
 @dataclass(frozen=True)
 class VolumeCheck:
-    """Sets of `validator` on one volume. `passwords`: a folder for the client.
+    """Sets on one volume. `passwords`: a folder for the client.
 
     `records`: of completed sets, by id; `running`: ids of runs that go on.
     """
 
     store: VolumeStore
-    validator: str
     records: Mapping[str, Record]
     running: frozenset[str]
     pace: Pace
@@ -55,10 +56,10 @@ class VolumeCheck:
         except (MissingError, UnprovenError) as error:
             yield Flaw(Grade.DAMAGED, PLACE, set_id, f"it cannot be decoded: {error}")
             return
-        if manifest.validator != self.validator:
-            yield Flaw(Grade.ODD, PLACE, set_id, f"it is of validator {manifest.validator}")
-        if set_id not in self.records.keys() | self.running:
-            yield Flaw(Grade.ODD, PLACE, set_id, "no record tells of it; it is listed and usable, history lacks it")
+        if whose := stranger(self.store.spec, manifest):
+            yield of_a_stranger(PLACE, set_id, whose, self.records.get(set_id))
+            return
+        yield from oddities_of_set(PLACE, manifest, self.records, self.running)
         faults = [fault for capture in manifest.databases for fault in self._files(set_id, capture)]
         yield from faults
         if not faults:

@@ -44,10 +44,8 @@ def choose(captures: Iterable[Capture], selector: str, *, kind: str = "backup se
     if not named:
         raise RefusedError(f"there is no {kind} {selector}; {_listing(ordered, place)}")
     if not named[0].proven:
-        raise RefusedError(
-            f"{kind} {selector} is not proven (its run failed, it is incomplete, or it was found damaged) and cannot "
-            f"be used; {_listing(ordered, place)}"
-        )
+        why = named[0].stranger or "its run failed, it is incomplete, or it was found damaged"
+        raise RefusedError(f"{kind} {selector} is not proven ({why}) and cannot be used; {_listing(ordered, place)}")
     return named[0]
 
 
@@ -103,6 +101,7 @@ def age_verdict(taken: datetime, now: datetime) -> Verdict:
 def _listing(ordered: Sequence[Capture], place: str) -> str:
     proven = [capture.identifier for capture in ordered if capture.proven]
     if not proven:
-        return f"no proven one is available {place}".rstrip()
+        strangers = [f"{capture.identifier}: {capture.stranger}" for capture in ordered if capture.stranger]
+        return "; ".join([f"no proven one is available {place}".rstrip(), *strangers[:_LISTED]])
     more = f" and {len(proven) - _LISTED} older" if len(proven) > _LISTED else ""
     return f"available: {', '.join(proven[:_LISTED])}{more}"

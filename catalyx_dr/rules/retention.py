@@ -2,7 +2,7 @@
 
 A report looks at one destination at a time, since each has its own retention. Only proven captures count; the newest
 proven one always stays; the floor beats every rule; what the store has locked stays until it is unlocked, and what a
-recovery reads until that ends.
+recovery reads until that ends. What is of somebody else stays and counts for nothing.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,20 +41,27 @@ class Verdict:
 
 
 def report(
-    captures: Iterable[Capture], retention: Retention, now: datetime, in_use: Mapping[str, str] = _NONE
+    captures: Iterable[Capture],
+    retention: Retention,
+    now: datetime,
+    in_use: Mapping[str, str] = _NONE,
+    strangers: Mapping[str, str] = _NONE,
 ) -> tuple[Verdict, ...]:
     """Judge every capture at one destination at `now` (with a time zone), newest first.
 
     Days, weeks (ISO), months and years are those of UTC that hold a proven capture; a day without one is no day.
     An unproven capture counts for nothing; it goes when a newer one is proven, and until then stays to be looked at.
-    `in_use`: ids of captures that somebody reads now, and who (`read_now`).
+    `in_use`: ids of captures that somebody reads now, and who (`read_now`). `strangers`: ids of those that are of
+    another validator or of other keys, and whose they are: people put them there, and people remove them.
     """
     ordered = sorted(captures, key=lambda capture: (capture.taken, capture.identifier), reverse=True)
-    proven = [capture for capture in ordered if capture.proven]
+    proven = [capture for capture in ordered if capture.proven and capture.identifier not in strangers]
     reasons = _reasons_to_keep(proven, retention, now)
     for capture in ordered:
         if capture.identifier in in_use:
             reasons.setdefault(capture, []).append(f"{in_use[capture.identifier]} reads it")
+        if capture.identifier in strangers:
+            reasons.setdefault(capture, []).append(strangers[capture.identifier])
     return tuple(_verdict(capture, reasons.get(capture, []), proven, now) for capture in ordered)
 
 

@@ -75,6 +75,7 @@ class ValidatorStatus:
     proofs: tuple[ProofStatus, ...]
     running: tuple[RunningStatus, ...]
     failures: tuple[FailureStatus, ...]
+    damaged_records: tuple[str, ...] = ()
 
     @property
     def missed(self) -> bool:
@@ -83,9 +84,16 @@ class ValidatorStatus:
 
 
 def status_of(
-    spec: ValidatorSpec, schedules: Iterable[ScheduleFacts], records: Sequence[Record], now: datetime
+    spec: ValidatorSpec,
+    schedules: Iterable[ScheduleFacts],
+    records: Sequence[Record],
+    now: datetime,
+    damaged_records: Iterable[str] = (),
 ) -> ValidatorStatus:
-    """Status from the CronJobs and the records (newest first) of the validator's namespace."""
+    """Status from the CronJobs and the records (newest first) of the validator's namespace.
+
+    `damaged_records`: what is wrong with those that cannot be read.
+    """
     found = {schedule.name: schedule for schedule in schedules}
     mine = [record for record in records if record.validator == spec.name]
     missed = {point.kind for point in missed_points(spec, mine, now)}
@@ -105,6 +113,7 @@ def status_of(
             if record.status is RecordStatus.RUNNING
         ),
         failures=_failures(mine, now),
+        damaged_records=tuple(damaged_records),
     )
 
 

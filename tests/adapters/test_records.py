@@ -24,6 +24,7 @@ RECORD = Record(
     phase="completed",
     started=datetime(2026, 3, 1, tzinfo=UTC),
 )
+OTHER = RECORD.model_copy(update={"identifier": "20260302t000000z"})
 
 
 @pytest.fixture
@@ -40,14 +41,26 @@ def test_a_record_of_a_later_version_is_read(records: ClusterRecords, client: Cl
     assert records.list("acme") == [RECORD]
 
 
-def test_what_is_no_record_is_named_with_the_way_out(records: ClusterRecords, client: Client, namespace: str) -> None:
-    records.save(RECORD)
-    client.patch(ConfigMap, RECORD.object_name, {"data": {"record.json": "{"}}, namespace=namespace)
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (RECORD.model_dump_json()[:-20], "is no record"),
+        (RECORD.model_dump_json().replace("backup-set", "backup-sets"), "is no record"),
+        (OTHER.model_dump_json(), "is the record of backup-set acme/20260302t000000z"),
+    ],
+)
+def test_what_is_no_record_is_named_with_the_way_out_and_hides_no_other(
+    records: ClusterRecords, client: Client, namespace: str, content: str, what: str
+) -> None:
+    for one in (RECORD, OTHER):
+        records.save(one)
+    client.patch(ConfigMap, RECORD.object_name, {"data": {"record.json": content}}, namespace=namespace)
     for read in (lambda: records.list("acme"), lambda: records.find(RecordKind.BACKUP_SET, "acme", RECORD.identifier)):
-        with pytest.raises(
-            UnprovenError, match=f"ConfigMap {namespace}/{RECORD.object_name} is no record .* delete it"
-        ):
+        with pytest.raises(UnprovenError, match=f"ConfigMap {namespace}/{RECORD.object_name} {what}.* delete it"):
             read()
+    found = records.legible("acme")
+    assert found.records == [OTHER]
+    assert list(found.faults) == [RECORD.object_name]
 
 
 def test_other_config_maps_are_passed_over(records: ClusterRecords, client: Client, namespace: str) -> None:

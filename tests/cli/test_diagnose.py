@@ -10,7 +10,7 @@ from lightkube import Client, codecs
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.batch_v1 import CronJob, Job
-from lightkube.resources.core_v1 import PersistentVolumeClaim, Pod, ResourceQuota, Secret, ServiceAccount
+from lightkube.resources.core_v1 import ConfigMap, PersistentVolumeClaim, Pod, ResourceQuota, Secret, ServiceAccount
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from catalyx_dr.adapters.cluster import Cluster
@@ -112,6 +112,17 @@ def test_nothing_is_found_where_nothing_is_wrong(client: Client, spec: Validator
     assert (told.code, told.err) == (0, ""), told.out
     assert "nothing wrong found" in told.out
     assert "not looked at: databases, bucket, logins and API" in told.out
+
+
+def test_a_damaged_record(client: Client, spec: ValidatorSpec) -> None:
+    name = captured(RecordKind.BACKUP_SET, NOW - timedelta(hours=9), "volume").object_name
+    save_live(spec.namespace, [captured(RecordKind.BACKUP_SET, NOW - timedelta(hours=9), "volume")])
+    client.patch(ConfigMap, name, {"data": {"record.json": "{}"}}, namespace=spec.namespace)
+
+    told = found(client, spec)
+
+    assert told.keys() == {"record-damaged"}
+    assert told["record-damaged"].remedy.startswith(f"kubectl delete configmap {name} -n {spec.namespace}")
 
 
 def test_suspended_deleted_and_changed_schedules(client: Client, spec: ValidatorSpec) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from lightkube import Client
+from lightkube.resources.core_v1 import ConfigMap
 
 from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
@@ -99,6 +100,22 @@ def test_status_is_well_within_the_promise(client: Client, namespace: str, typed
     assert "restore restore-1: 50 % load participant" in flat
     assert "succeeded since: the server is full" in flat
     assert "next runs: 20" in flat
+
+
+@pytest.mark.parametrize("command", ["history", "status"])
+def test_a_damaged_record_is_named_once_and_hides_nothing(
+    client: Client, namespace: str, typed: Typed, command: str
+) -> None:
+    declare_live(client, namespace, **promised("4h"))
+    newest, cut = (captured(RecordKind.BACKUP_SET, ago(hours=hours), "volume") for hours in (3, 7))
+    save_live(namespace, [newest, cut])
+    client.patch(ConfigMap, cut.object_name, {"data": {"record.json": "{"}}, namespace=namespace)
+
+    told = typed(command, "-n", namespace)
+
+    assert told.code == 0
+    assert newest.identifier in told.out
+    assert " ".join(f"{told.out} {told.err}".split()).count(f"ConfigMap {namespace}/{cut.object_name} is no") == 1
 
 
 def test_missed_recovery_point_ends_with_one(client: Client, namespace: str, typed: Typed) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
-from catalyx_dr.adapters.records import newest_first
+from catalyx_dr.adapters.records import LegibleRecords, newest_first
 from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 
@@ -27,6 +27,9 @@ class MemoryRecords:
         return newest_first(
             one for one in self._records.values() if validator in (None, one.validator) and kind in (None, one.kind)
         )
+
+    def legible(self, validator: str | None = None, kind: RecordKind | None = None) -> LegibleRecords:
+        return LegibleRecords(self.list(validator, kind))
 
     def delete(self, record: Record) -> None:
         self._records.pop(record.object_name, None)

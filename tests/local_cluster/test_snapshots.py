@@ -477,5 +477,5 @@ def test_a_set_of_another_validator_is_refused(one_server: Servers) -> None:
     snapshot(one_server.spec(), one_server.surroundings, one_server.store)
     (manifest,) = published(one_server.store.found())
     republish(one_server, manifest.model_copy(update={"party_hint": "other-validator-1"}))
-    with pytest.raises(RefusedError, match=r"is of validator acme \(other-validator-1\), asked for is acme"):
+    with pytest.raises(RefusedError, match=r"it is of validator acme \(other-validator-1\), not of acme"):
         restored(one_server, "stranger")

@@ -10,7 +10,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from catalyx_dr.adapters import access, workloads
-from catalyx_dr.adapters.records import newest_first
+from catalyx_dr.adapters.records import LegibleRecords, newest_first
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.model.record import Record, RecordKind
 from catalyx_dr.model.target import Workload
@@ -44,6 +44,9 @@ class FileRecords:
     def list(self, validator: str | None = None, kind: RecordKind | None = None) -> list[Record]:
         read = [Record.model_validate_json(path.read_text()) for path in self._folder.iterdir()]
         return newest_first(one for one in read if validator in (None, one.validator) and kind in (None, one.kind))
+
+    def legible(self, validator: str | None = None, kind: RecordKind | None = None) -> LegibleRecords:
+        return LegibleRecords(self.list(validator, kind))
 
     def delete(self, record: Record) -> None:
         (self._folder / record.object_name).unlink(missing_ok=True)

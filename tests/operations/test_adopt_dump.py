@@ -84,7 +84,7 @@ def test_bucket_gets_an_encrypted_copy(adopting: Adopting, bucket: BackupBucket,
     assert record.locations == ("cluster", "bucket")
     identity = tmp_path / "identity.txt"
     identity.write_text(str(adopting.age))
-    dumps = BucketIdentities(BucketStore.reach(bucket, adopting.surroundings.secrets), adopting.spec.object_prefix)
+    dumps = BucketIdentities(BucketStore.reach(bucket, adopting.surroundings.secrets), adopting.spec)
     assert json.loads(dumps.content(record.identifier, AgeIdentities.read(identity))) == make_dump()
 
 

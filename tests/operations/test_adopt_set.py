@@ -13,7 +13,6 @@ from psycopg import sql
 from catalyx_dr.adapters import foreign_dumps
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.encryption import AgeIdentities
-from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, UnprovenError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
@@ -82,7 +81,7 @@ def adopt(protected: Protected, party_id: str | None = PARTY, **order: str) -> R
 
 
 def manifest_of(protected: Protected, record: Record) -> Manifest:
-    return VolumeStore(protected.surroundings.volume).manifest(record.identifier)
+    return protected.volume.manifest(record.identifier)
 
 
 def no_trace(protected: Protected) -> bool:

@@ -7,7 +7,7 @@ from psycopg import sql
 
 from catalyx_dr.adapters import canton_database, postgres_client
 from catalyx_dr.adapters.row_counting import rows_in
-from catalyx_dr.adapters.volume_store import VolumeStore, only_run
+from catalyx_dr.adapters.volume_store import only_run
 from catalyx_dr.model.backup import BackupVolume
 from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.databases import DatabaseRole
@@ -20,7 +20,7 @@ from tests.fixtures_validator import Protected
 
 
 def _manifest(protected: Protected, set_id: str) -> Manifest:
-    return VolumeStore(protected.surroundings.volume).manifest(set_id)
+    return protected.volume.manifest(set_id)
 
 
 def _nothing_listed(protected: Protected) -> bool:
@@ -185,7 +185,7 @@ def test_dump_that_cannot_be_decoded_is_not_published(protected: Protected, monk
 
 def test_set_with_a_damaged_manifest_is_no_set(protected: Protected) -> None:
     set_id = back_up(protected.spec, protected.surroundings).identifier
-    store = VolumeStore(protected.surroundings.volume)
+    store = protected.volume
     of_another = store.manifest(set_id).model_copy(update={"set_id": "20200101t000000z"})
     (protected.sets_folder / set_id / "manifest.json").write_bytes(of_another.written)
 

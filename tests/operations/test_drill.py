@@ -10,7 +10,7 @@ from psycopg import sql
 
 from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.adapters.postgres_client import PostgresClient
-from catalyx_dr.adapters.volume_store import VolumeStore
+from catalyx_dr.model.databases import DatabaseServer
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.proofs import Drill
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
@@ -164,7 +164,7 @@ def test_damaged_set_fails_the_drill_and_is_marked(drilled: Drilled) -> None:
         drilled.run()
 
     assert drilled.left == []
-    assert VolumeStore(drilled.protected.surroundings.volume).is_damaged(newest)
+    assert drilled.protected.volume.is_damaged(newest)
     set_record = drilled.protected.surroundings.records.find(RecordKind.BACKUP_SET, "validator-1", newest)
     assert set_record is not None
     assert set_record.damaged["volume"].startswith("a drill could not restore it")
@@ -218,7 +218,7 @@ def test_failing_load_throws_all_away_and_blames_no_set(drilled: Drilled, monkey
 
     assert (drilled.record.status, drilled.record.phase) == (RecordStatus.FAILED, "load validator-app")
     assert drilled.left == []
-    assert len(VolumeStore(drilled.protected.surroundings.volume).published()) == 2
+    assert len(drilled.protected.volume.published()) == 2
 
 
 def test_set_that_retention_removes_meanwhile_is_not_called_damaged(
@@ -227,7 +227,7 @@ def test_set_that_retention_removes_meanwhile_is_not_called_damaged(
     newest = drilled.protected.set_ids[-1]
 
     def removing(*arguments: object) -> None:
-        VolumeStore(drilled.protected.surroundings.volume).remove(newest)
+        drilled.protected.volume.remove(newest)
         raise UnprovenError("a file is missing")
 
     monkeypatch.setattr("catalyx_dr.operations.drill.check_set", removing)
@@ -243,7 +243,7 @@ def test_server_that_never_answers_is_said(drilled: Drilled) -> None:
 
 
 def test_server_of_another_major_version_is_refused(drilled: Drilled) -> None:
-    store = VolumeStore(drilled.protected.surroundings.volume)
+    store = drilled.protected.volume
     (newest, *_) = store.published()
     databases = tuple(capture.model_copy(update={"server_version": "12.1"}) for capture in newest.databases)
     changed = newest.model_copy(update={"databases": databases})

@@ -17,7 +17,6 @@ import pytest
 from catalyx_dr.adapters import archives, dump_files
 from catalyx_dr.adapters.measured_reading import read_object
 from catalyx_dr.adapters.rate_limit import Pace
-from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.model.errors import CatalyxDrError, UnreachableError
 from catalyx_dr.model.quantity import Quantity
@@ -69,7 +68,7 @@ def _folder(protected: Protected) -> Path:
 
 def _everything_listed_is_whole(protected: Protected) -> set[str]:
     """Read all that is listed, to its last byte; returns the ids."""
-    volume, bucket = VolumeStore(protected.surroundings.volume), protected.bucket_sets
+    volume, bucket = protected.volume, protected.bucket_sets
     for manifest in volume.published():
         for capture in manifest.databases:
             dump_files.check_unchanged(volume.folder(manifest.set_id), capture.role, capture.files, 1)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from psycopg import sql
@@ -18,11 +19,12 @@ from catalyx_dr.adapters.postgres import Connection
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.operations.backup import back_up
-from tests.fixtures_validator import MemoryRecords, Protected, damaged_record
+from tests.fixtures_validator import MemoryRecords, Protected
 
 _RUN = """
 import sys
 from pathlib import Path
+from typing import cast
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.backup import back_up
@@ -96,10 +98,14 @@ def test_run_that_ended_without_a_word_is_recorded_as_failed(protected: Protecte
     assert (found.status, found.phase) == (RecordStatus.FAILED, "dump participant")
 
 
-def test_damaged_record_fails_no_backup_and_is_told(protected: Protected, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MemoryRecords, "list", damaged_record)
+def test_damaged_record_fails_no_backup_and_is_told(protected: Protected) -> None:
+    first = back_up(protected.spec, protected.surroundings)
+    cast("MemoryRecords", protected.surroundings.records).damaged.add(first.object_name)
+    protected.clock.next_day()
 
-    assert "attention: ConfigMap x is no record; delete it" in back_up(protected.spec, protected.surroundings).message
+    told = back_up(protected.spec, protected.surroundings).message
+
+    assert told.endswith(f"attention: ConfigMap {first.object_name} is no record; delete it")
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from psycopg import sql
 
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.postgres_client import PostgresClient
-from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.environment_spec import VerdictOverride
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError
 from catalyx_dr.model.quantity import Quantity
@@ -490,7 +489,7 @@ def test_set_from_before_an_upgrade_of_the_synchronizer_is_refused(
 def test_record_tells_recovery_time_and_point_and_what_proved_it(backed_up: Protected) -> None:
     details = _restore(backed_up).details
 
-    manifest = VolumeStore(backed_up.surroundings.volume).manifest(backed_up.set_ids[0])
+    manifest = backed_up.volume.manifest(backed_up.set_ids[0])
     assert details["recoveryPoint"] == manifest.started.isoformat()
     assert isinstance(details["recoverySeconds"], int)
     assert isinstance(details["lostSeconds"], int)

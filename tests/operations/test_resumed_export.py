@@ -17,7 +17,6 @@ import pytest
 from catalyx_dr.adapters import archives
 from catalyx_dr.adapters.bucket_sets import BucketSets
 from catalyx_dr.adapters.cluster import Cluster
-from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import CatalyxDrError, UnprovenError, UnreachableError
@@ -208,7 +207,7 @@ def test_several_segments_are_restored(
 
 def test_whose_time_is_over_sends_one_segment_a_run(cut: Cut) -> None:
     protected, sets = cut.protected, cut.protected.bucket_sets
-    manifest = VolumeStore(protected.surroundings.volume).manifest(cut.set_id)
+    manifest = protected.volume.manifest(cut.set_id)
     everything = cut.objects
     sets.store.delete_below(cut.key("participant"))
 

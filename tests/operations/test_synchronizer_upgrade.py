@@ -8,7 +8,6 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.environment_spec import VerdictOverride
 from catalyx_dr.model.target import CustomResourceTarget, SpliceHelmTarget, Target
 from catalyx_dr.operations.backup import back_up
@@ -44,7 +43,7 @@ def test_set_is_refused_after_an_upgrade_and_only_a_reason_lets_it_pass(
     played = {**answering_at(scan), "target": target(scan_url=scan)}
     protected = replace(protected, spec=protected.spec.model_copy(update=played))
     back_up(protected.spec, protected.surroundings)
-    assert VolumeStore(protected.surroundings.volume).manifest(protected.set_ids[0]).synchronizer_serial == 0
+    assert protected.volume.manifest(protected.set_ids[0]).synchronizer_serial == 0
     order = RestoreOrder("latest", "r1")
     assert str(verdict(protected, order)) == "pass: synchronizer-upgrade: migration 1, synchronizer serial 0"
 

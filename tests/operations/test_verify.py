@@ -36,7 +36,7 @@ from catalyx_dr.operations.verify import verify
 from catalyx_dr.rules.recovery import choose
 from tests.fixtures_bucket import EVERY_STORE, S3Server, declared_bucket
 from tests.fixtures_identity import MemoryCluster, ValidatorApp
-from tests.fixtures_validator import Protected
+from tests.fixtures_validator import MemoryRecords, Protected
 
 
 @dataclass
@@ -78,15 +78,15 @@ class Verified:
         assert self.protected.spec.backup is not None
         assert self.protected.spec.backup.bucket is not None
         store = BucketStore.reach(self.protected.spec.backup.bucket, self.protected.surroundings.secrets)
-        return BucketSets(store, self.protected.spec.object_prefix)
+        return BucketSets(store, self.protected.spec)
 
     @property
     def dumps(self) -> BucketIdentities:
-        return BucketIdentities(self.sets.store, self.sets.prefix)
+        return BucketIdentities(self.sets.store, self.protected.spec)
 
     @property
     def volume(self) -> VolumeStore:
-        return VolumeStore(self.protected.surroundings.volume)
+        return self.protected.volume
 
     def file(self, set_id: str, role: str = "participant") -> Path:
         """The largest file of a dump."""
@@ -522,6 +522,18 @@ def test_missed_recovery_point_is_a_fault(on_volume: Verified) -> None:
     (fault,) = on_volume.faults()
 
     assert fault.startswith("missed: backup-set: the newest proven backup set is 1d")
+
+
+def test_damaged_record_is_named_once_when_all_was_read(on_volume: Verified) -> None:
+    newest, older = on_volume.ids
+    _flip(on_volume.file(older), 0.5)
+    name = on_volume.record(newest).object_name
+    cast("MemoryRecords", on_volume.protected.surroundings.records).damaged.add(name)
+
+    damaged, unread = on_volume.faults()
+
+    assert damaged.startswith(f"damaged: volume {older}: ")
+    assert unread == f"unread: cluster: ConfigMap {name} is no record; delete it"
 
 
 def test_volume_that_is_not_mounted_is_said(on_volume: Verified) -> None:

@@ -77,6 +77,18 @@ def damaged(facts: ClusterFacts) -> Iterator[Diagnosis]:
             )
 
 
+def damaged_records(facts: ClusterFacts) -> Iterator[Diagnosis]:
+    """Every record can be read: a recovery does nothing before, since it might do something twice."""
+    for name, fault in facts.damaged_records.items():
+        yield Diagnosis(
+            "record-damaged",
+            f"ConfigMap {name}",
+            fault,
+            "somebody changed it, or another version of catalyx-dr wrote it",
+            f"kubectl delete configmap {name} -n {facts.spec.namespace}; verification names a capture without record",
+        )
+
+
 def of_one_participant(facts: ClusterFacts) -> Iterator[Diagnosis]:
     """Newest set and newest dump are of the same participant: else one names the wrong database or validator."""
     backup = newest_proven(facts.records, RecordKind.BACKUP_SET)
@@ -258,6 +270,7 @@ RULES: tuple[Rule, ...] = (
     too_old_to_use,
     one_place_only,
     damaged,
+    damaged_records,
     of_one_participant,
     keys_elsewhere,
     failed,

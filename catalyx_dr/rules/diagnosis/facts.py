@@ -1,6 +1,6 @@
 """Facts on which diagnoses are made: what the API of the cluster tells, and what a pod inside it saw."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -95,7 +95,10 @@ class WorkloadFacts:
 
 @dataclass(frozen=True)
 class ClusterFacts:
-    """Everything known of one validator at one moment; `records` newest first; `inside` None when nobody looked."""
+    """Everything known of one validator at one moment; `records` newest first; `inside` None when nobody looked.
+
+    `damaged_records`: ConfigMaps that hold none, and what is wrong with them.
+    """
 
     spec: ValidatorSpec
     now: datetime
@@ -108,6 +111,7 @@ class ClusterFacts:
     needed_secrets: Sequence[SecretKey] = ()
     workloads: Sequence[WorkloadFacts] = ()
     records: Sequence[Record] = ()
+    damaged_records: Mapping[str, str] = field(default_factory=dict)
     inside: InsideFacts | None = None
     not_looked_at: Sequence[str] = field(default=())
 

@@ -3,6 +3,7 @@
 from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import UnprovenError
 from catalyx_dr.rules.capture_order import check_order
+from catalyx_dr.rules.ownership import stranger
 from catalyx_dr.rules.recovery import age_verdict
 from catalyx_dr.rules.restore_preflight.facts import RestoreFacts
 from catalyx_dr.rules.verdict import Verdict, passed, refusal, warning
@@ -21,13 +22,8 @@ def set_of_this_validator(facts: RestoreFacts) -> Verdict | None:
     name, manifest, spec = "set-of-this-validator", facts.chosen.described, facts.spec
     if manifest is None:
         return None
-    if (manifest.validator, manifest.party_hint) != (spec.name, spec.party_hint):
-        return refusal(
-            name,
-            f"set {manifest.set_id} is of validator {manifest.validator} ({manifest.party_hint}), "
-            f"asked for is {spec.name} ({spec.party_hint})",
-            "choose a set of this validator",
-        )
+    if whose := stranger(spec, manifest):
+        return refusal(name, f"set {manifest.set_id}: {whose}", "choose a set of this validator")
     return passed(name, f"{manifest.set_id} of {spec.name}, participant {manifest.participant_id}")
 
 
