@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from catalyx_dr.model.capture_id import CaptureId
 from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.sealed import sealed, unsealed
-from catalyx_dr.model.spec import Spec
+from catalyx_dr.model.spec import KubernetesName, Moment, Spec
 
 MANIFEST_NAME = "manifest.json"
 
@@ -38,8 +38,8 @@ class DatabaseCapture(Spec):
     database: str
     server_version: str = Field(pattern=r"^[0-9]+(\.[0-9]+)*$")
     client_version: str
-    started: AwareDatetime
-    completed: AwareDatetime
+    started: Moment
+    completed: Moment
     database_bytes: int = Field(ge=0)
     ledger_offset: int | None
     row_counts: dict[str, int] = Field(description="Rows a table, `schema.table` -> count, in the dump's snapshot")
@@ -55,10 +55,12 @@ class Manifest(Spec):
 
     schema_version: Literal[1] = 1
     set_id: CaptureId
-    validator: str
-    namespace: str
-    party_hint: str
-    participant_id: str | None = Field(description="PAR::identifier::namespace as the participant's database has it")
+    validator: KubernetesName
+    namespace: KubernetesName
+    party_hint: str = Field(max_length=253)
+    participant_id: str | None = Field(
+        pattern=r"^PAR::.+::.+$", description="PAR::identifier::namespace as the participant's database has it"
+    )
     migration_id: int
     synchronizer_serial: int | None = Field(
         default=None, description="Serial of the active synchronizer at Scan; it counts logical upgrades"

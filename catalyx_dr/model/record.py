@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from pydantic import AwareDatetime, ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
-from catalyx_dr.model.spec import Spec
+from catalyx_dr.model.spec import Moment, Spec
 
 # Detail of a record that was made from a manifest, because the run's own record was lost with its namespace.
 REBUILT = "rebuilt"
@@ -49,8 +49,8 @@ class Record(Spec):
     status: RecordStatus
     phase: str = Field(description="What is being done, or was being done when it failed")
     percent: int = Field(default=0, ge=0, le=100)
-    started: AwareDatetime
-    finished: AwareDatetime | None = None
+    started: Moment
+    finished: Moment | None = None
     bytes: int = 0
     locations: tuple[str, ...] = Field(
         default=(), description="volume, bucket, snapshot, cluster: where a capture still is"

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from catalyx_dr.model.capture_id import CaptureId
 from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.quantity import Quantity
-from catalyx_dr.model.spec import Spec
+from catalyx_dr.model.spec import KubernetesName, Moment, Spec
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class SnapshotCapture(Spec):
     claim: str
     stateful_set: str
     roles: tuple[DatabaseRole, ...] = Field(min_length=1)
-    asked: AwareDatetime
-    taken: AwareDatetime
-    ready: AwareDatetime
+    asked: Moment
+    taken: Moment
+    ready: Moment
     restore_size: Quantity
     source: SourceClaim
 
@@ -80,10 +80,10 @@ class SnapshotManifest(Spec):
 
     schema_version: Literal[1] = 1
     set_id: CaptureId
-    validator: str
-    namespace: str
-    party_hint: str
-    participant_id: str | None
+    validator: KubernetesName
+    namespace: KubernetesName
+    party_hint: str = Field(max_length=253)
+    participant_id: str | None = Field(pattern=r"^PAR::.+::.+$")
     migration_id: int
     synchronizer_serial: int | None = Field(default=None, description="What Scan said; None when it did not tell")
     databases: tuple[DatabaseState, DatabaseState]

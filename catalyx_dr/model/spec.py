@@ -1,8 +1,18 @@
 """What all specifications share: frozen, unknown fields refused, camelCase in files, strict numbers and flags."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Strict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+)
 from pydantic.alias_generators import to_camel
 
 
@@ -23,6 +33,10 @@ def _refuse_lookalikes(value: object) -> object:
 # A quoted number or `true` is a slip in a stack file; 7.0 is not, since engines hand numbers over as floats.
 WholeNumber = Annotated[int, BeforeValidator(_refuse_lookalikes)]
 Flag = Annotated[bool, Strict()]
+
+
+# When something was done. Further away no clock is wrong by accident, and no sum with a deadline is a time any more.
+Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 2, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC))]
 
 
 def _check_data_key(key: str) -> str:

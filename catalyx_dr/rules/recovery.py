@@ -54,7 +54,8 @@ def recorded_captures(records: Iterable[Record], place: str) -> list[Capture]:
     return [
         Capture.named(record.identifier, proven=record.is_sound_in(place), size=record.bytes)
         for record in records
-        if place in record.locations or record.status is not RecordStatus.COMPLETED
+        if is_capture_id(record.identifier)
+        and (place in record.locations or record.status is not RecordStatus.COMPLETED)
     ]
 
 

@@ -124,10 +124,10 @@ def newest_proven(records: Sequence[Record], kind: RecordKind) -> Record | None:
 
 
 def participant_of(record: Record) -> str | None:
-    """Participant id that the record of a capture or recovery tells."""
+    """Participant id that the record of a capture or recovery tells; None for what is none."""
     metadata = record.details.get("metadata")
     found = metadata.get("participantId") if isinstance(metadata, dict) else record.details.get("participantId")
-    return str(found) if found else None
+    return found if isinstance(found, str) and found.count("::") == 2 else None
 
 
 def _half(

@@ -46,6 +46,7 @@ def test_a_record_of_a_later_version_is_read(records: ClusterRecords, client: Cl
     [
         (RECORD.model_dump_json()[:-20], "is no record"),
         (RECORD.model_dump_json().replace("backup-set", "backup-sets"), "is no record"),
+        (RECORD.model_dump_json().replace("2026-", "9999-"), "is no record"),
         (OTHER.model_dump_json(), "is the record of backup-set acme/20260302t000000z"),
     ],
 )

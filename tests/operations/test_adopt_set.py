@@ -13,6 +13,7 @@ from psycopg import sql
 from catalyx_dr.adapters import foreign_dumps
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.encryption import AgeIdentities
+from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, UnprovenError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus

@@ -188,6 +188,9 @@ DAMAGE: list[tuple[Callable[[Verified, str], object], str]] = [
         lambda v, one: _sealed_anew(_manifest(v, one), '"serverVersion": "', '"serverVersion": "x'),
         "manifest .* is damaged",
     ),
+    (lambda v, one: _sealed_anew(_manifest(v, one), '"PAR::', '"'), "manifest .* is damaged"),
+    (lambda v, one: _sealed_anew(_manifest(v, one), '"validator-1"', '"\\u001b[31m"'), "manifest .* is damaged"),
+    (lambda v, one: _sealed_anew(_manifest(v, one), '"started": "2', '"started": "9'), "manifest .* is damaged"),
     (_not_utf8, r"participant/\\xff does not belong to it"),
     (lambda v, one: (v.volume.folder(one) / "participant.dump").touch(), "participant.dump does not belong to it"),
     (lambda v, one: v.file(one).unlink(), "is missing"),
@@ -501,6 +504,18 @@ def test_changed_metadata_of_a_dump_are_noticed(with_dumps: Verified) -> None:
     with_dumps.dumps.publish(metadata.model_copy(update={"party_hint": "other-validator-1"}))
 
     assert with_dumps.faults() == [f"damaged: bucket {newest}: its metadata are not those that its record has"]
+
+
+def test_dump_of_another_validator_in_the_bucket_is_named_and_none_to_choose(with_dumps: Verified) -> None:
+    dumps, known = with_dumps.dumps, _dump_ids(with_dumps)
+    stranger = dumps.metadata(known[0]).model_copy(update={"dump_id": "20990101t000000z", "validator": "validator-2"})
+    dumps.publish(dumps.put_content(stranger, b"{}"))
+
+    told = with_dumps.run().details["attention"]
+
+    assert isinstance(told, list)
+    assert [str(one).partition(" (")[0] for one in told] == ["bucket 20990101t000000z: it is of validator validator-2"]
+    assert [one.dump_id for one in dumps.published()] == known
 
 
 def test_deleted_dump_secret_is_lost(with_dumps: Verified) -> None:

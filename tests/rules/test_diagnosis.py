@@ -213,6 +213,7 @@ CASES: dict[str, tuple[str, Callable[[], ClusterFacts]]] = {
         "capture-damaged",
         lambda: with_records(backup_set().model_copy(update={"damaged": {"volume": "a file is missing"}}), dump()),
     ),
+    "record damaged": ("record-damaged", lambda: replace(HEALTHY, damaged_records={"catalyx-dr-x": "is no record"})),
     "another's database": ("participants-differ", lambda: with_records(backup_set(participantId=ANOTHER), dump())),
     "keys in a KMS": ("keys-in-kms", lambda: with_records(backup_set(), dump(keyKind="kms"))),
     "identifier burnt": (

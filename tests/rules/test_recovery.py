@@ -6,8 +6,10 @@ import pytest
 
 from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.errors import RefusedError
-from catalyx_dr.rules.recovery import age_verdict, choose
+from catalyx_dr.model.record import RecordKind
+from catalyx_dr.rules.recovery import age_verdict, choose, recorded_captures
 from catalyx_dr.rules.verdict import Outcome
+from tests.components.records import record
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HISTORY = (
@@ -66,6 +68,12 @@ def test_nothing_proven() -> None:
         choose(HISTORY[:1], "latest", kind="identity dump")
     with pytest.raises(RefusedError, match=r"no proven one is available in bucket 'b' under acme/$"):
         choose((), "latest", place="in bucket 'b' under acme/")
+
+
+def test_a_record_that_names_no_moment_is_no_capture() -> None:
+    names = ("20261124t000000z", "somebody's", "20269924t000000z")
+    records = [record(RecordKind.BACKUP_SET, name, NOW, locations=("volume",)) for name in names]
+    assert [capture.identifier for capture in recorded_captures(records, "volume")] == ["20261124t000000z"]
 
 
 def test_a_long_list_is_cut() -> None:
