@@ -22,7 +22,7 @@ from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.errors import CatalyxDrError, EndedError, RefusedError
 from catalyx_dr.model.record import Record, RecordKind
 from catalyx_dr.model.validator_spec import ValidatorSpec
-from catalyx_dr.operations.backup_pruning import IN_BUCKET, ON_VOLUME, REMOVING, close_unfinished, prune
+from catalyx_dr.operations.backup_pruning import IN_BUCKET, ON_VOLUME, close_unfinished, prune
 from catalyx_dr.operations.capture import Dumped, Observed, Source, dump, look_at
 from catalyx_dr.operations.export import Export
 from catalyx_dr.operations.headless_sets import note_headless
@@ -91,7 +91,7 @@ class _Run:
             manifest = self._into_bucket(bucket, sources)
         else:
             manifest = self._through_volume(cast(VolumeStore, self.volume), bucket, sources)
-        self.progress.phase(REMOVING, 96)
+        self.progress.phase("remove by retention", 96)
         faults = prune(
             self.spec, self.backup, self.surroundings, self.volume, bucket, self.progress, manifest.participant_id
         )

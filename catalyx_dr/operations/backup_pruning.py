@@ -19,7 +19,6 @@ from catalyx_dr.rules.ownership import strangers
 from catalyx_dr.rules.retention import READERS, read_now, removals, report
 
 ON_VOLUME, IN_BUCKET = "volume", "bucket"
-REMOVING = "remove by retention"
 _FAILED_RECORDS_KEPT = 10
 
 

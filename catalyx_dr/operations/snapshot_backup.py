@@ -18,7 +18,7 @@ from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus, object_name
 from catalyx_dr.model.snapshot_set import DatabaseState, SnapshotCapture, SnapshotManifest
 from catalyx_dr.model.validator_spec import ValidatorSpec
-from catalyx_dr.operations.backup_pruning import REMOVING, Destination, close_unfinished, prune_at
+from catalyx_dr.operations.backup_pruning import Destination, close_unfinished, prune_at
 from catalyx_dr.operations.network import upgrade_facts
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.set_details import set_details
@@ -70,7 +70,7 @@ class _Run:
                 raise UnreachableError(
                     f"set {self.set_id} was published and is not listed; look at its VolumeSnapshots"
                 )
-        self.progress.phase(REMOVING, 90)
+        self.progress.phase("remove by retention", 90)
         lost = self._note_lost()
         faults = prune_at([self._destination()], self.spec, self.surroundings, self.progress, manifest.participant_id)
         return self._complete(manifest, [*lost, *faults])

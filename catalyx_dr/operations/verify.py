@@ -18,7 +18,6 @@ from catalyx_dr.model.flaw import Flaw, Grade
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations import bucket_check, volume_check
-from catalyx_dr.operations.backup_pruning import REMOVING
 from catalyx_dr.operations.bucket_check import DumpsInBucket, SetsInBucket
 from catalyx_dr.operations.damage_marks import Judge, Marked
 from catalyx_dr.operations.dump_identities import IN_CLUSTER, identities_in_bucket
@@ -132,9 +131,7 @@ class _Run:
         before = self.pace.bytes
         found = []
         for flaw in flaws:
-            if flaw.grade in (Grade.LOST, Grade.HEADLESS) and (
-                self._retention_goes_on(kind) or not self._names(kind, flaw.capture, place)
-            ):
+            if flaw.grade in (Grade.LOST, Grade.HEADLESS) and not self._names(kind, flaw.capture, place):
                 continue  # retention removed it meanwhile
             self.progress.note(f"{'attention' if flaw.grade is Grade.ODD else flaw.grade}: {flaw}")
             found.append(flaw)
@@ -142,10 +139,6 @@ class _Run:
         judge.judge(place, marks, looked_at, found)
         self.flaws += found
         self.checked[f"{kind} {place}"] = {"captures": len(looked_at), "bytes": self.pace.bytes - before}
-
-    def _retention_goes_on(self, kind: RecordKind) -> bool:
-        """Tell whether a set may be gone whose record still names it: a large one takes its time to go."""
-        return any(record.phase == REMOVING for record in self._running(kind))
 
     def _names(self, kind: RecordKind, identifier: str, place: str) -> bool:
         record = legible_one(self.surroundings.records, kind, self.spec.name, identifier)

@@ -10,7 +10,6 @@ from psycopg import sql
 
 from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.adapters.postgres_client import PostgresClient
-from catalyx_dr.model.databases import DatabaseServer
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.proofs import Drill
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus

@@ -28,7 +28,7 @@ from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.retention import Retention
 from catalyx_dr.model.sealed import sealed
 from catalyx_dr.model.validator_spec import IdentityDumps
-from catalyx_dr.operations import backup_pruning, volume_check
+from catalyx_dr.operations import volume_check
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.dump_identities import dump_identities
 from catalyx_dr.operations.restore_source import VolumeSource
@@ -270,19 +270,24 @@ def test_lost_set_is_struck_from_its_record_and_stays_in_the_history(on_volume: 
 
 
 def test_verification_during_a_backup_finds_nothing_wrong(verified: Verified, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, found = backup_pruning._no_longer, []
+    found = []
 
-    def verify_before(*given: Any) -> None:
-        found.append(verified.run())
-        real(*given)
+    def verifying(remove: Callable[[Any, str], bool]) -> Callable[[Any, str], bool]:
+        def removed(store: object, set_id: str) -> bool:
+            found.append(verified.run())
+            gone = remove(store, set_id)
+            found.append(verified.run())
+            return gone
 
-    monkeypatch.setattr(backup_pruning, "_no_longer", verify_before)
+        return removed
+
+    for store in (VolumeStore, BucketSets):
+        monkeypatch.setattr(store, "remove", verifying(store.remove))
     for _ in range(2):
         back_up(verified.protected.spec, verified.protected.surroundings)
         verified.protected.clock.next_day()
 
-    assert len(found) == 3  # each place keeps some
-    assert [record.status for record in found] == [RecordStatus.COMPLETED] * 3
+    assert [record.status for record in found] == [RecordStatus.COMPLETED] * 6  # each place keeps some
     assert not any("attention" in record.message for record in found)
 
 
