@@ -9,7 +9,7 @@ from pathlib import Path
 
 from catalyx_dr.adapters.programs import running
 
-_TABLE_DATA = re.compile(r"^(\d+); \d+ (\d+) TABLE DATA ", re.MULTILINE)
+_TABLE_DATA = re.compile(r"^(\d+); \d+ (\d+) TABLE DATA ")
 _VIEW_DATA = re.compile(r"^\d+; \d+ \d+ MATERIALIZED VIEW DATA (.+)$")
 _DATABASE = re.compile(r"^\d+; \d+ \d+ DATABASE .+$", re.MULTILINE)
 _CREATION = re.compile(
@@ -28,17 +28,18 @@ class TableOfContents:
 
     def tables(self) -> dict[int, int]:
         """Number of a table's data to the table's OID in its database."""
-        return {int(number): int(oid) for number, oid in _TABLE_DATA.findall(self._listed)}
+        found = (_TABLE_DATA.match(line) for line in self._listed)
+        return {int(one[1]): int(one[2]) for one in found if one}
 
     @property
     def views(self) -> dict[str, str]:
         """Entries that fill materialized views, in their order, to schema, name and owner of each."""
-        return {line: found[1] for line in self._listed.splitlines() if (found := _VIEW_DATA.match(line))}
+        return {line: found[1] for line in self._listed if (found := _VIEW_DATA.match(line))}
 
     @property
     def rest(self) -> list[str]:
         """All other entries."""
-        return [line for line in self._listed.splitlines() if not _VIEW_DATA.match(line)]
+        return [line for line in self._listed if not _VIEW_DATA.match(line)]
 
     def creation(self) -> str | None:
         """Encoding and locale of the database as CREATE DATABASE takes them; None where the dump does not tell."""
@@ -52,14 +53,15 @@ class TableOfContents:
     @contextmanager
     def only(self, entries: Iterable[str]) -> Iterator[str]:
         """Option that limits pg_restore to these entries."""
-        with tempfile.NamedTemporaryFile("w", dir=self._scratch, prefix="entries-") as file:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=self._scratch, prefix="entries-") as file:
             file.writelines(f"{entry}\n" for entry in entries)
             file.flush()
             yield f"--use-list={file.name}"
 
     @cached_property
-    def _listed(self) -> str:
-        return self._told("--list")
+    def _listed(self) -> list[str]:
+        # pg_restore takes line feeds out of names, and nothing else at which `splitlines` would split them.
+        return self._told("--list").split("\n")
 
     def _told(self, *options: str) -> str:
         with running(
