@@ -1,4 +1,4 @@
-"""Records and workloads in files, so that they outlive a run that is killed; as a program, a run to be killed."""
+"""Workloads in a file, so that they outlive a run that is killed; as a program, a run to be killed."""
 
 import json
 import os
@@ -10,9 +10,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from catalyx_dr.adapters import access, workloads
-from catalyx_dr.adapters.records import LegibleRecords, newest_first
 from catalyx_dr.adapters.secret_files import SecretFiles
-from catalyx_dr.model.record import Record, RecordKind
 from catalyx_dr.model.target import Workload
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations import loading
@@ -23,33 +21,9 @@ from catalyx_dr.operations.progress import Progress
 from catalyx_dr.operations.restore import RestoreOrder, restore
 from catalyx_dr.operations.rollback import roll_back
 from catalyx_dr.operations.surroundings import Surroundings
+from tests.operations.records_in_files import FileRecords
 
 PATIENCE = Patience(*[timedelta(seconds=5)] * 4)
-
-
-class FileRecords:
-    """A record store in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        folder.mkdir(exist_ok=True)
-
-    def save(self, record: Record) -> None:
-        (self._folder / record.object_name).write_text(record.model_dump_json())
-
-    def find(self, kind: RecordKind, validator: str, identifier: str) -> Record | None:
-        found = [one for one in self.list(validator, kind) if one.identifier == identifier]
-        return found[0] if found else None
-
-    def list(self, validator: str | None = None, kind: RecordKind | None = None) -> list[Record]:
-        read = [Record.model_validate_json(path.read_text()) for path in self._folder.iterdir()]
-        return newest_first(one for one in read if validator in (None, one.validator) and kind in (None, one.kind))
-
-    def legible(self, validator: str | None = None, kind: RecordKind | None = None) -> LegibleRecords:
-        return LegibleRecords(self.list(validator, kind))
-
-    def delete(self, record: Record) -> None:
-        (self._folder / record.object_name).unlink(missing_ok=True)
 
 
 class FileWorkloads:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ from catalyx_dr.operations.backup import back_up
 from tests.fixtures_bucket import S3Server
 from tests.fixtures_postgres import VALIDATOR_DATABASES, ThrowawayServer
 from tests.fixtures_validator import Protected
-from tests.operations.backup_job import FileRecords
+from tests.operations.records_in_files import FileRecords
 
 _PROJECT = Path(__file__).parents[2]
 # Some three seconds for each database.
@@ -98,9 +99,12 @@ def destined(
     """A validator with each kind of destination, whose jobs send small segments and keep their records in files."""
     monkeypatch.setattr(archives, "SEGMENT_BYTES", 30_000)
     only = {"volume": None} if request.param == "bucket only" else {}
-    chosen = protected_in_bucket.declared(**only)
-    records = FileRecords(_folder(chosen) / "records")
-    return replace(chosen, surroundings=replace(chosen.surroundings, records=records))
+    return _recorded_in_files(protected_in_bucket.declared(**only))
+
+
+def _recorded_in_files(protected: Protected) -> Protected:
+    records = FileRecords(_folder(protected) / "records")
+    return replace(protected, surroundings=replace(protected.surroundings, records=records))
 
 
 def _slowed(protected: Protected) -> Protected:
@@ -115,7 +119,7 @@ def test_sigterm_ends_the_run_with_its_phase_in_the_record(destined: Protected) 
         _, errors = job.communicate(timeout=60)
 
     assert b"the run was ended from outside" in errors
-    found = _records(slow).newest
+    found = slow.records[0]
     assert found.status is RecordStatus.FAILED
     assert "participant" in found.phase
     assert "ended from outside" in found.message
@@ -126,18 +130,15 @@ def test_sigterm_ends_the_run_with_its_phase_in_the_record(destined: Protected) 
     assert _nothing_is_left_over(destined)
 
 
-def _records(protected: Protected) -> FileRecords:
-    """Records as they lie in files now."""
-    return FileRecords(_folder(protected) / "records")
-
-
 def _phase(protected: Protected) -> str:
-    records = _records(protected).list()
+    records = protected.records
     return records[0].phase if records else ""
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_killed_at_random_moments_nothing_wrong_is_listed(destined: Protected, seed: int) -> None:
+    # Its id is no other run's, however fast that comes.
+    destined.clock.shift = timedelta(minutes=-1)
     back_up(destined.spec, destined.surroundings)
     moments = random.Random(seed)  # noqa: S311 - moments, not secrets
     steps = ("check", "validator-app", "participant", "decode", "order", "publish", "export", "retention")
@@ -147,16 +148,15 @@ def test_killed_at_random_moments_nothing_wrong_is_listed(destined: Protected, s
         with _job(destined) as job:
             _wait_until(lambda: wanted in _phase(destined) or job.poll() is not None)  # noqa: B023
             time.sleep(moments.uniform(0, 0.1))
-        completed = [one for one in _records(destined).list() if one.status is RecordStatus.COMPLETED]
+        completed = [one for one in destined.records if one.status is RecordStatus.COMPLETED]
         # Retention may have removed earlier ones; the newest that was proven stays.
         assert completed[0].identifier in _everything_listed_is_whole(destined)
 
     destined.clock.next_day()
-    reread = replace(destined.surroundings, records=_records(destined))
-    record = back_up(destined.spec, reread)
+    record = back_up(destined.spec, destined.surroundings)
     assert record.identifier in _everything_listed_is_whole(destined)
     assert _nothing_is_left_over(destined)
-    assert all(one.status is not RecordStatus.RUNNING for one in reread.records.list())
+    assert all(one.status is not RecordStatus.RUNNING for one in destined.records)
 
 
 def test_store_lost_in_the_middle_of_an_upload(destined: Protected, s3_server: S3Server) -> None:
@@ -189,7 +189,7 @@ def test_server_restarted_in_the_middle_of_a_dump(protected_in_bucket: Protected
         server = ThrowawayServer(Path(folder))
         for name, tables in VALIDATOR_DATABASES.items():
             server.create(name, tables)
-        own = _on_server(protected_in_bucket, server)
+        own = _on_server(_recorded_in_files(protected_in_bucket), server)
         try:
             with _job(_slowed(own)) as job:
                 _wait_until(lambda: "participant" in _phase(own) or job.poll() is not None)
@@ -201,7 +201,7 @@ def test_server_restarted_in_the_middle_of_a_dump(protected_in_bucket: Protected
             server.stop()
         server = ThrowawayServer(Path(folder))
         try:
-            again = _on_server(protected_in_bucket, server)
+            again = _on_server(own, server)
             assert back_up(again.spec, again.surroundings).status is RecordStatus.COMPLETED
             assert _nothing_is_left_over(again)
         finally:
@@ -225,8 +225,11 @@ def test_limits_hold_for_the_programs_and_are_told(protected: Protected) -> None
     assert str(limits) == "niceness 7, disk priority idle, dump at most 64Ki a second, upload at most 1Mi a second"
     limited = protected.declared(limits=limits)
     with _job(limited) as job:
-        _wait_until(lambda: _dumps(job.pid) or job.poll() is not None)
-        (program, *_) = _dumps(job.pid)
+        found: list[int] = []
+        while not found:
+            assert job.poll() is None
+            found = _dumps(job.pid)
+        program = found[0]
         assert os.getpriority(os.PRIO_PROCESS, program) == 7
         answer = subprocess.run(["ionice", "-p", str(program)], capture_output=True, text=True, check=True)
         assert answer.stdout.strip() == "idle"

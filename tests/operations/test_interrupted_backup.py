@@ -17,7 +17,9 @@ from psycopg import sql
 from catalyx_dr.adapters import canton_database
 from catalyx_dr.adapters.postgres import Connection
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError
+from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.model.run_limits import RunLimits
 from catalyx_dr.operations.backup import back_up
 from tests.fixtures_validator import MemoryRecords, Protected
 
@@ -58,8 +60,10 @@ def large(protected: Protected) -> Protected:
 def test_killed_run_leaves_nothing_listed_and_the_next_one_cleans_up(large: Protected, moment: str) -> None:
     folder = large.surroundings.volume.parent
     in_flight = large.surroundings.volume / "in-flight"
+    # Ten seconds of a dump, however late this process looks.
+    slow = large.declared(limits=RunLimits(dump_bytes_per_second=Quantity.parse("4Mi")))
     run = subprocess.Popen(
-        [sys.executable, "-c", _RUN, large.spec.model_dump_json(), str(folder)],
+        [sys.executable, "-c", _RUN, slow.spec.model_dump_json(), str(folder)],
         cwd=Path(__file__).parents[2],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         start_new_session=True,
