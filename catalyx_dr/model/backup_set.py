@@ -36,7 +36,7 @@ class DatabaseCapture(Spec):
 
     role: DatabaseRole
     database: str
-    server_version: str = Field(pattern=r"^[0-9]+(\.[0-9]+)*$")
+    server_version: str = Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,4})?$")
     client_version: str
     started: Moment
     completed: Moment

@@ -69,7 +69,7 @@ class DatabaseState(Spec):
 
     role: DatabaseRole
     database: str
-    server_version: str = Field(pattern=r"^[0-9]+(\.[0-9]+)*$")
+    server_version: str = Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,4})?$")
     database_bytes: int = Field(ge=0)
     ledger_offset: int | None
     filled_tables: tuple[str, ...] = Field(description="Tables of 1000 rows or more, before the snapshot and after it")

@@ -115,7 +115,8 @@ def test_a_damaged_record_is_named_once_and_hides_nothing(
 
     assert told.code == 0
     assert newest.identifier in told.out
-    assert " ".join(f"{told.out} {told.err}".split()).count(f"ConfigMap {namespace}/{cut.object_name} is no") == 1
+    unfolded = "".join(f"{told.out}{told.err}".split())
+    assert unfolded.count(f"ConfigMap{namespace}/{cut.object_name}isnorecord") == 1
 
 
 def test_missed_recovery_point_ends_with_one(client: Client, namespace: str, typed: Typed) -> None:

@@ -191,6 +191,10 @@ DAMAGE: list[tuple[Callable[[Verified, str], object], str]] = [
     (lambda v, one: _sealed_anew(_manifest(v, one), '"PAR::', '"'), "manifest .* is damaged"),
     (lambda v, one: _sealed_anew(_manifest(v, one), '"validator-1"', '"\\u001b[31m"'), "manifest .* is damaged"),
     (lambda v, one: _sealed_anew(_manifest(v, one), '"started": "2', '"started": "9'), "manifest .* is damaged"),
+    (
+        lambda v, one: _sealed_anew(_manifest(v, one), '"serverVersion": "', '"serverVersion": "1.2.'),
+        "manifest .* is damaged",
+    ),
     (_not_utf8, r"participant/\\xff does not belong to it"),
     (lambda v, one: (v.volume.folder(one) / "participant.dump").touch(), "participant.dump does not belong to it"),
     (lambda v, one: v.file(one).unlink(), "is missing"),
