@@ -7,6 +7,8 @@ from pathlib import Path
 from catalyx_dr.model.sent_segment import SentSegment
 
 _FOLDER = "sent"
+# Many times a note; what is longer, or a device that never ends, is none.
+_LARGEST = 65_536
 
 
 class SentNotes:
@@ -31,8 +33,9 @@ class SentNotes:
     def read(self, name: str) -> SentSegment | None:
         """Note of the segment of that name; None when there is none that is whole."""
         with suppress(OSError, ValueError), open(name, "rb", opener=self._opened) as file:
-            return SentSegment.read(file.read())
+            return SentSegment.read(file.read(_LARGEST))
         return None
 
     def _opened(self, name: str, flags: int) -> int:
-        return os.open(name, flags, 0o600, dir_fd=self._folder)
+        # A pipe that came in the place of a note is not waited for.
+        return os.open(name, flags | os.O_NONBLOCK, 0o600, dir_fd=self._folder)

@@ -21,6 +21,8 @@ from catalyx_dr.rules.ownership import capture_of, stranger
 _SETS = "sets"
 _IN_FLIGHT = "in-flight"
 _LOCK = ".lock"
+# Beyond a million tables; a sparse file may be larger than the memory of a pod.
+_LARGEST_MANIFEST = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,8 @@ class VolumeStore:
         """Manifest of a set; raises MissingError, or UnprovenError when it is damaged."""
         path = self.folder(set_id) / MANIFEST_NAME
         try:
-            found = Manifest.read(dump_files.regular(path).read_bytes())
+            with dump_files.regular(path).open("rb") as file:
+                found = Manifest.read(file.read(_LARGEST_MANIFEST))
         except FileNotFoundError:
             raise MissingError(f"there is no backup set {set_id} on {self.root}; {self._choice()}") from None
         except OSError as error:

@@ -183,6 +183,7 @@ DAMAGE: list[tuple[Callable[[Verified, str], object], str]] = [
     (lambda v, one: _replaced(v.file(one), lambda path: path.symlink_to("/dev/zero")), "it is no regular file"),
     (lambda v, one: _replaced(_manifest(v, one), os.mkfifo), "manifest .* cannot be read: it is no regular file"),
     (lambda v, one: _appended(_manifest(v, one), b"\n"), "manifest .* is damaged"),
+    (lambda v, one: os.truncate(_manifest(v, one), 1 << 40), "manifest .* is damaged"),
     (lambda v, one: _manifest(v, one).write_bytes(b"[" * 100_000), "manifest .* is damaged"),
     (
         lambda v, one: _sealed_anew(_manifest(v, one), '"serverVersion": "', '"serverVersion": "x'),
