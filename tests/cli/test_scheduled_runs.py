@@ -10,7 +10,7 @@ import pytest
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.cli import in_cluster
 from catalyx_dr.cli.ending import ended_by_signal
-from catalyx_dr.model.errors import CatalyxDrError
+from catalyx_dr.model.errors import EndedError
 from catalyx_dr.model.record import RecordKind, RecordStatus
 from catalyx_dr.operations.progress import reporting
 from catalyx_dr.operations.surroundings import Surroundings
@@ -42,7 +42,7 @@ def test_end_from_outside_is_recorded_and_told(told: list[tuple[str, ...]], monk
             progress.phase("load participant", 55)
             os.kill(os.getpid(), signal.SIGTERM)
 
-    with pytest.raises(CatalyxDrError, match="its deadline has passed"):
+    with pytest.raises(EndedError, match="its deadline has passed"):
         run()
 
     (record,) = surroundings.records.list()
