@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from catalyx_dr.adapters.cluster import Cluster, connect, if_there, labels
 from catalyx_dr.adapters.cluster_facts import VeleroSchedule, observe
 from catalyx_dr.adapters.volume_snapshots import VolumeSnapshot
 from catalyx_dr.model.environment_spec import EnvironmentSpec
+from catalyx_dr.model.errors import UnreachableError
 from catalyx_dr.rules.environments import load_environment
 from catalyx_dr.rules.policy import cluster_findings
 from dev.cluster.waiting import wait_until
@@ -82,7 +84,9 @@ def _define(client: Client, kind: Any) -> str | None:
 
 
 def _is_served(client: Client, kind: Any) -> bool:
-    return if_there(f"list {kind.__name__}", lambda: list(client.list(kind, namespace="*"))) is not None
+    with suppress(UnreachableError):  # 429, while its storage is made
+        return if_there(f"list {kind.__name__}", lambda: list(client.list(kind, namespace="*"))) is not None
+    return False
 
 
 def test_keys_of_secrets_are_told_and_never_their_values(client: Client, cluster: Cluster, namespace: str) -> None:
