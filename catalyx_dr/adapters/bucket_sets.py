@@ -43,29 +43,29 @@ class BucketSets:
         """Manifests of all own sets whose segments are there in full and not marked as damaged, newest first."""
         return [
             manifest
-            for manifest, names in self._readable()
+            for manifest, names in self._readable(self.listed())
             if not stranger(self.spec, manifest) and self._is_sound(manifest, names)
         ]
 
     def set_ids(self) -> list[str]:
         """Ids of all sets that have a manifest, whole or not, newest first."""
-        return sorted((set_id for set_id, names in self.listed().items() if MANIFEST_NAME in names), reverse=True)
+        return _with_manifest(self.listed())
 
     def captures(self) -> list[Capture]:
         """Every set that has a manifest; one that is not whole, or was found damaged, is not proven."""
-        found = {name: Capture.named(name, proven=False) for name in self.set_ids()}
-        for manifest, names in self._readable():
+        listed = self.listed()
+        found = {name: Capture.named(name, proven=False) for name in _with_manifest(listed)}
+        for manifest, names in self._readable(listed):
             whose = stranger(self.spec, manifest)
             proven = not whose and self._is_sound(manifest, names)
             found[manifest.set_id] = capture_of(manifest, whose, proven=proven)
         return list(found.values())
 
-    def _readable(self) -> Iterator[tuple[Manifest, Mapping[str, int]]]:
+    def _readable(self, listed: Mapping[str, Mapping[str, int]]) -> Iterator[tuple[Manifest, Mapping[str, int]]]:
         """Every manifest that can be read, newest first, with what the store lists of its set."""
-        for set_id, names in sorted(self.listed().items(), reverse=True):
-            if MANIFEST_NAME in names:
-                with suppress(MissingError, UnprovenError):
-                    yield self.manifest(set_id), names
+        for set_id in _with_manifest(listed):
+            with suppress(MissingError, UnprovenError):
+                yield self.manifest(set_id), listed[set_id]
 
     def _is_sound(self, manifest: Manifest, names: Mapping[str, int]) -> bool:
         return _is_whole(manifest, names) and not (DAMAGE_NAME in names and self.is_damaged(manifest.set_id))
@@ -152,6 +152,10 @@ def is_condemned(store: BucketStore, key: str) -> bool:
         return False
     except ValidationError:
         return True
+
+
+def _with_manifest(listed: Mapping[str, Mapping[str, int]]) -> list[str]:
+    return sorted((set_id for set_id, names in listed.items() if MANIFEST_NAME in names), reverse=True)
 
 
 def _is_whole(manifest: Manifest, listed: Mapping[str, int]) -> bool:

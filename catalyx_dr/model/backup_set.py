@@ -9,7 +9,7 @@ from pydantic import Field
 from catalyx_dr.model.capture_id import CaptureId
 from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.sealed import sealed, unsealed
-from catalyx_dr.model.spec import KubernetesName, Moment, Spec
+from catalyx_dr.model.spec import CapturedPartyHint, KubernetesName, Moment, ParticipantId, ServerVersionText, Spec
 
 MANIFEST_NAME = "manifest.json"
 
@@ -36,7 +36,7 @@ class DatabaseCapture(Spec):
 
     role: DatabaseRole
     database: str
-    server_version: str = Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,4})?$")
+    server_version: ServerVersionText
     client_version: str
     started: Moment
     completed: Moment
@@ -57,9 +57,9 @@ class Manifest(Spec):
     set_id: CaptureId
     validator: KubernetesName
     namespace: KubernetesName
-    party_hint: str = Field(max_length=253)
-    participant_id: str | None = Field(
-        pattern=r"^PAR::.+::.+$", description="PAR::identifier::namespace as the participant's database has it"
+    party_hint: CapturedPartyHint
+    participant_id: ParticipantId | None = Field(
+        description="PAR::identifier::namespace as the participant's database has it"
     )
     migration_id: int
     synchronizer_serial: int | None = Field(

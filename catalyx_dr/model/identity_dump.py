@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from catalyx_dr.model.backup_set import StoredFile
 from catalyx_dr.model.capture_id import CaptureId
-from catalyx_dr.model.spec import KubernetesName, Spec
+from catalyx_dr.model.spec import CapturedPartyHint, KubernetesName, ParticipantId, Spec
 
 SECRET_KEY = "content"  # noqa: S105 - the key under which Splice's chart reads the dump
 METADATA_KEY = "metadata.json"
@@ -86,8 +86,8 @@ class IdentityDumpMetadata(Spec):
     dump_id: CaptureId
     validator: KubernetesName
     namespace: KubernetesName
-    participant_id: str = Field(pattern=r"^PAR::.+::.+$")
-    party_hint: str = Field(max_length=253)
+    participant_id: ParticipantId
+    party_hint: CapturedPartyHint
     party_id: str | None = Field(default=None, description="Party of the validator's operator when it was taken")
     node_identifier: str
     migration_id: int

@@ -10,7 +10,7 @@ from pydantic import Field
 from catalyx_dr.model.capture_id import CaptureId
 from catalyx_dr.model.databases import DatabaseRole
 from catalyx_dr.model.quantity import Quantity
-from catalyx_dr.model.spec import KubernetesName, Moment, Spec
+from catalyx_dr.model.spec import CapturedPartyHint, KubernetesName, Moment, ParticipantId, ServerVersionText, Spec
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class DatabaseState(Spec):
 
     role: DatabaseRole
     database: str
-    server_version: str = Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,4})?$")
+    server_version: ServerVersionText
     database_bytes: int = Field(ge=0)
     ledger_offset: int | None
     filled_tables: tuple[str, ...] = Field(description="Tables of 1000 rows or more, before the snapshot and after it")
@@ -82,8 +82,8 @@ class SnapshotManifest(Spec):
     set_id: CaptureId
     validator: KubernetesName
     namespace: KubernetesName
-    party_hint: str = Field(max_length=253)
-    participant_id: str | None = Field(pattern=r"^PAR::.+::.+$")
+    party_hint: CapturedPartyHint
+    participant_id: ParticipantId | None
     migration_id: int
     synchronizer_serial: int | None = Field(default=None, description="What Scan said; None when it did not tell")
     databases: tuple[DatabaseState, DatabaseState]

@@ -39,6 +39,12 @@ Flag = Annotated[bool, Strict()]
 Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 2, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC))]
 
 
+# As captures tell of themselves.
+ParticipantId = Annotated[str, Field(pattern=r"^PAR::.+::.+$")]
+CapturedPartyHint = Annotated[str, Field(max_length=253)]
+ServerVersionText = Annotated[str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,4})?$")]
+
+
 def _check_data_key(key: str) -> str:
     if key == "." or key.startswith(".."):
         raise ValueError(f"{key!r} is no key of a Secret: it would lead out of its folder; write the key that is there")

@@ -212,7 +212,7 @@ def _make_empty(connection: postgres.Connection, target: LoadTarget, dump: Path)
     present = postgres.exists(connection, target.database.name)
     postgres.drop(connection, unmarked)
     model = target.database.name if present else target.loading
-    refused = create_like(connection, unmarked, model, target.client.contents(dump).creation())
+    refused = create_like(connection, unmarked, model, None if present else target.client.contents(dump).creation())
     if target.as_role:
         postgres.give_to(connection, unmarked, target.as_role)
     postgres.drop(connection, target.loading)

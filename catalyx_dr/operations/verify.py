@@ -86,7 +86,7 @@ class _Run:
         check = VolumeCheck(
             store=store,
             records=self._completed(RecordKind.BACKUP_SET),
-            running=frozenset(record.identifier for record in self._running(RecordKind.BACKUP_SET)),
+            running=self._running(RecordKind.BACKUP_SET),
             pace=self.pace,
             passwords=self.surroundings.scratch,
             say=self.progress.note,
@@ -100,7 +100,7 @@ class _Run:
 
     def _sets_in_bucket(self, sets: BucketSets) -> None:
         looked_at = set[str]()
-        running = frozenset(record.identifier for record in self._running(RecordKind.BACKUP_SET))
+        running = self._running(RecordKind.BACKUP_SET)
         check = SetsInBucket(sets, self._completed(RecordKind.BACKUP_SET), running, self.pace, self.progress.note)
         self._judge(RecordKind.BACKUP_SET, bucket_check.PLACE, sets, looked_at, check.flaws(looked_at))
 
@@ -144,9 +144,9 @@ class _Run:
         record = legible_one(self.surroundings.records, kind, self.spec.name, identifier)
         return record is not None and place in record.locations
 
-    def _running(self, kind: RecordKind) -> list[Record]:
+    def _running(self, kind: RecordKind) -> frozenset[str]:
         found = self.surroundings.records.legible(self.spec.name, kind).records
-        return [record for record in found if record.status is RecordStatus.RUNNING]
+        return frozenset(record.identifier for record in found if record.status is RecordStatus.RUNNING)
 
     def _completed(self, kind: RecordKind) -> dict[str, Record]:
         found = self.surroundings.records.legible(self.spec.name, kind).records
