@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the interpreter of the project's environment, made first when it is not there.
+# Prints the interpreter of the project's environment, or with `--of LOCK` of another one, made first when it is not there.
 # Kept in the cache under a key of the lock file, so that checkouts with the same lock share it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -34,12 +34,15 @@ if [ "${1:-}" = --lock ]; then
   lock pyproject.toml requirements/validator.in --extra pulumi --group dev --override requirements/overrides.txt \
     --output-file requirements/dev.lock
   lock requirements/validator.in --output-file requirements/validator.lock
+  lock requirements/localstack.in --output-file requirements/localstack.lock
   exit
 fi
+packages=requirements/dev.lock
+[ "${1:-}" != --of ] || packages=$2
 
 # Compiled at once: without it, every run of the engine compiles thousands of modules where Python may not write bytecode.
 sync=(uv pip sync --quiet --require-hashes --compile-bytecode)
-key=$(cat requirements/dev.lock <("$base" -V) <(echo "${sync[@]}") | sha256sum | cut -c1-12)
+key=$(cat "$packages" <("$base" -V) <(echo "${sync[@]}") | sha256sum | cut -c1-12)
 environment=$cache/python-$key
 if [ ! -e "$environment/complete" ]; then
   mkdir -p "$cache"
@@ -49,8 +52,8 @@ if [ ! -e "$environment/complete" ]; then
     echo "installing the Python environment (about a minute)" >&2
     rm -rf "$environment"
     uv venv --quiet --python "$base" "$environment" >&2
-    "${sync[@]}" --python "$environment/bin/python" requirements/dev.lock >&2 ||
-      fail "the packages of requirements/dev.lock could not be installed; see the lines above, check the network, run again"
+    "${sync[@]}" --python "$environment/bin/python" "$packages" >&2 ||
+      fail "the packages of $packages could not be installed; see the lines above, check the network, run again"
     touch "$environment/complete"
   fi
 fi

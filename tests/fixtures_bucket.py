@@ -1,4 +1,4 @@
-"""Real S3-compatible stores with versioning and object lock: versitygw, and Ceph for what any store must do."""
+"""Real S3-compatible stores with versioning and object lock: versitygw, Ceph for what any store must do, AWS's like."""
 
 import os
 import subprocess
@@ -21,6 +21,7 @@ from catalyx_dr.model.retention import Retention
 from dev.toolchain.go_tools import VERSITYGW
 from tests.ceph_cluster import CephCluster, ceph_cluster
 from tests.fixtures_postgres import free_port
+from tests.localstack import start_localstack
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 ACCESS_KEY, SECRET_KEY = "root", "root-secret"
 STORE_SECRET = "backup-store"  # noqa: S105 - a name
 EVERY_STORE = pytest.mark.parametrize("s3_server", ["versitygw", "ceph"], indirect=True)
+LIKE_AWS = pytest.mark.parametrize("s3_server", ["like_aws"], indirect=True)
+AND_LIKE_AWS = pytest.mark.parametrize("s3_server", ["versitygw", "ceph", "like_aws"], indirect=True)
 
 
 class S3Server(ABC):
@@ -116,6 +119,22 @@ class Ceph(S3Server):
         self._cluster.start_gateway()
 
 
+class LikeAws(S3Server):
+    """LocalStack, which forgets everything when it is stopped."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(free_port())
+        self._folder = folder
+        self.start()
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def _launch(self) -> None:
+        self._process = start_localstack(self._folder, self._port)
+
+
 @pytest.fixture(scope="session")
 def versitygw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     server = Versitygw(tmp_path_factory.mktemp("versitygw"))
@@ -135,9 +154,18 @@ def ceph() -> Iterator[S3Server]:
         yield Ceph(cluster)
 
 
+@pytest.fixture(scope="session")
+def like_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    server = LikeAws(tmp_path_factory.mktemp("like-aws"))
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
 @pytest.fixture
 def s3_server(request: pytest.FixtureRequest) -> S3Server:
-    """The store of a test: versitygw, or both in turn for those that are marked with `EVERY_STORE`."""
+    """The store of a test: versitygw, or all in turn for those that are marked so."""
     server: S3Server = request.getfixturevalue(getattr(request, "param", "versitygw"))
     return server
 

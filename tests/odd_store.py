@@ -99,6 +99,19 @@ def promised(way: _Way) -> None:
     way.answer(200, {}, _MADE.encode())
 
 
+def kept_waiting(way: _Way) -> None:
+    """The answer begins at once and goes on when the object is made, with spaces between, as AWS does it."""
+    way.send_response(200)
+    way.send_header("Connection", "close")
+    way.end_headers()
+    way.wfile.write(b'<?xml version="1.0" encoding="UTF-8"?>\n')
+    for _ in range(5):
+        way.wfile.write(b" ")
+        way.wfile.flush()
+    _, _, content = way.ask()
+    way.wfile.write(content.partition(b"?>")[2] if content.startswith(b"<?xml") else content)
+
+
 @contextmanager
 def odd_store(behind: S3Server) -> Iterator[OddStore]:
     """Run it while the block runs."""

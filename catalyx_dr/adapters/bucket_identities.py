@@ -12,7 +12,7 @@ from catalyx_dr.adapters.encryption import AgeIdentities, encrypt
 from catalyx_dr.model.backup_set import StoredFile
 from catalyx_dr.model.capture_id import is_capture_id
 from catalyx_dr.model.damage import DAMAGE_NAME, Damage
-from catalyx_dr.model.errors import MissingError, UnprovenError
+from catalyx_dr.model.errors import ArchivedError, MissingError, UnprovenError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
 from catalyx_dr.model.sealed import sealed, unsealed
 from catalyx_dr.model.validator_spec import ValidatorSpec
@@ -46,7 +46,7 @@ class BucketIdentities:
 
     def publish(self, metadata: IdentityDumpMetadata) -> None:
         """Store the metadata, which lists the dump."""
-        self.store.put(self._key(metadata.dump_id, METADATA), sealed(metadata.model_dump(mode="json")))
+        self.store.put(self.metadata_key(metadata.dump_id), sealed(metadata.model_dump(mode="json")))
 
     def published(self) -> list[IdentityDumpMetadata]:
         """Metadata of every own dump that is there whole, newest first; what is damaged or illegible is no dump."""
@@ -70,6 +70,10 @@ class BucketIdentities:
         """Key of the encrypted dump."""
         return self._key(dump_id, CONTENT)
 
+    def metadata_key(self, dump_id: str) -> str:
+        """Key of its metadata."""
+        return self._key(dump_id, METADATA)
+
     def is_damaged(self, dump_id: str) -> bool:
         """Tell whether a verification marked the dump."""
         return is_condemned(self.store, self._key(dump_id, _DAMAGE))
@@ -84,7 +88,7 @@ class BucketIdentities:
 
     def metadata(self, dump_id: str) -> IdentityDumpMetadata:
         """Metadata of one dump; raises MissingError, or UnprovenError when it is damaged."""
-        key = self._key(dump_id, METADATA)
+        key = self.metadata_key(dump_id)
         try:
             found = IdentityDumpMetadata.model_validate(unsealed(self.store.get(key)))
         except ValueError:
@@ -112,7 +116,7 @@ class BucketIdentities:
         for dump_id in ids:
             try:
                 yield self.metadata(dump_id)
-            except (MissingError, UnprovenError):
+            except (ArchivedError, MissingError, UnprovenError):
                 continue
 
     @property

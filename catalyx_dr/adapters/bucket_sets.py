@@ -1,8 +1,8 @@
 """Backup sets in a bucket: segments of two archives and, written last, the manifest that makes them a set."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
@@ -14,10 +14,11 @@ from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.capture_id import captured_at, is_capture_id
 from catalyx_dr.model.damage import DAMAGE_NAME, Damage
 from catalyx_dr.model.databases import DatabaseRole
-from catalyx_dr.model.errors import MissingError, UnprovenError
+from catalyx_dr.model.errors import ArchivedError, MissingError, UnprovenError
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.ownership import capture_of, stranger
 
+_ARCHIVED = "its manifest is archived, and can be read when it was brought back"
 _CLOCK_DIFFERENCE = timedelta(hours=1)
 
 
@@ -41,11 +42,11 @@ class BucketSets:
 
     def published(self) -> list[Manifest]:
         """Manifests of all own sets whose segments are there in full and not marked as damaged, newest first."""
-        return [
-            manifest
-            for manifest, names in self._readable(self.listed())
-            if not stranger(self.spec, manifest) and self._is_sound(manifest, names)
-        ]
+        listed, found = self.listed(), list[Manifest]()
+        for set_id in _with_manifest(listed):
+            with suppress(ArchivedError, MissingError, UnprovenError):
+                found.append(self.manifest(set_id))
+        return [one for one in found if not stranger(self.spec, one) and self._is_sound(one, listed[one.set_id])]
 
     def set_ids(self) -> list[str]:
         """Ids of all sets that have a manifest, whole or not, newest first."""
@@ -54,18 +55,18 @@ class BucketSets:
     def captures(self) -> list[Capture]:
         """Every set that has a manifest; one that is not whole, or was found damaged, is not proven."""
         listed = self.listed()
-        found = {name: Capture.named(name, proven=False) for name in _with_manifest(listed)}
-        for manifest, names in self._readable(listed):
-            whose = stranger(self.spec, manifest)
-            proven = not whose and self._is_sound(manifest, names)
-            found[manifest.set_id] = capture_of(manifest, whose, proven=proven)
-        return list(found.values())
+        return [self._capture(set_id, listed[set_id]) for set_id in _with_manifest(listed)]
 
-    def _readable(self, listed: Mapping[str, Mapping[str, int]]) -> Iterator[tuple[Manifest, Mapping[str, int]]]:
-        """Every manifest that can be read, newest first, with what the store lists of its set."""
-        for set_id in _with_manifest(listed):
-            with suppress(MissingError, UnprovenError):
-                yield self.manifest(set_id), listed[set_id]
+    def _capture(self, set_id: str, names: Mapping[str, int]) -> Capture:
+        try:
+            manifest = self.manifest(set_id)
+        except ArchivedError:
+            # As one of a stranger: nobody chooses it, and no retention removes it.
+            return replace(Capture.named(set_id, proven=False), stranger=_ARCHIVED)
+        except (MissingError, UnprovenError):
+            return Capture.named(set_id, proven=False)
+        whose = stranger(self.spec, manifest)
+        return capture_of(manifest, whose, proven=not whose and self._is_sound(manifest, names))
 
     def _is_sound(self, manifest: Manifest, names: Mapping[str, int]) -> bool:
         return _is_whole(manifest, names) and not (DAMAGE_NAME in names and self.is_damaged(manifest.set_id))
@@ -150,7 +151,7 @@ def is_condemned(store: BucketStore, key: str) -> bool:
         return bool(Damage.model_validate_json(store.get(key)).faults)
     except MissingError:
         return False
-    except ValidationError:
+    except (ValidationError, ArchivedError):
         return True
 
 

@@ -1,7 +1,7 @@
 """Makes a bucket at an S3-compatible store: versioned, locked where asked, closed to the public where supported."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _DAY = timedelta(days=1)
 _OURS_ALREADY = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
+_REGION_WANTED = "IllegalLocationConstraintException"
 _ABSENT = ("404", "NoSuchBucket")
 _NO_LOCK = ("ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration")
 # Stores that lack a protection answer with one of these; what is missing is reported, not hidden.
@@ -95,21 +96,18 @@ def close_to_public(store: BucketStore) -> bool:
     return True
 
 
-def _create(store: BucketStore) -> bool:
+def _create(store: BucketStore, **where: Any) -> bool:
+    """Create it; where a store asks for its region it is named, since others know none of their own."""
     try:
-        with store.explained("create the bucket", passing=_OURS_ALREADY):
-            if store.at.endpoint is None and store.at.region != "us-east-1":
-                store.client.create_bucket(
-                    Bucket=store.at.name,
-                    ObjectLockEnabledForBucket=store.at.object_lock is not None,
-                    CreateBucketConfiguration={"LocationConstraint": store.at.region},  # type: ignore[typeddict-item]
-                )
-            else:
-                store.client.create_bucket(
-                    Bucket=store.at.name, ObjectLockEnabledForBucket=store.at.object_lock is not None
-                )
+        with store.explained("create the bucket", passing=(*_OURS_ALREADY, *(() if where else (_REGION_WANTED,)))):
+            store.client.create_bucket(
+                Bucket=store.at.name, ObjectLockEnabledForBucket=store.at.object_lock is not None, **where
+            )
     except ClientError as error:
-        if error.response["Error"]["Code"] == "BucketAlreadyExists":
+        code = error.response["Error"]["Code"]
+        if code == _REGION_WANTED:
+            return _create(store, CreateBucketConfiguration={"LocationConstraint": store.at.region})
+        if code == "BucketAlreadyExists":
             raise RefusedError(f"{store} belongs to somebody else; choose another name") from None
         return False
     return True

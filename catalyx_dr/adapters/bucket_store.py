@@ -12,14 +12,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, SSLError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError, SSLError
 
 from catalyx_dr.adapters.multipart_upload import MultipartUpload, check_received, crc32
 from catalyx_dr.adapters.outage import Outages, silent
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.secret_files import SecretReader
 from catalyx_dr.model.bucket import BackupBucket
-from catalyx_dr.model.errors import CatalyxDrError, EndedError, MissingError, RefusedError, UnreachableError
+from catalyx_dr.model.errors import (
+    ArchivedError,
+    CatalyxDrError,
+    EndedError,
+    MissingError,
+    RefusedError,
+    UnreachableError,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -29,9 +36,12 @@ _WRONG_KEY = ("XAdminUserNotFound",)  # versitygw's word for an unknown access k
 _WAYS_OUT = {
     "RequestTimeTooSkewed": "correct the clock of this node, or the store's",
     "ExpiredToken": "its credentials have expired: renew what gives them to the job, and run again",
+    "InvalidToken": "its session token is not one of this store: correct what gives it to the job",
     "PermanentRedirect": "correct bucket.region or bucket.endpoint",
     "AuthorizationHeaderMalformed": "correct bucket.region",
 }
+# What passes by itself, though the status says that the request was wrong.
+_PASSING = ("OperationAborted", "RequestTimeout")
 _LOCKED = ("AccessDenied", "InvalidRequest", "MethodNotAllowed")
 _UNSUPPORTED = ("NotImplemented", "MethodNotAllowed", "AccessDenied", "403")
 _NO_LOCK = (
@@ -274,6 +284,10 @@ class BucketStore:
                 f"could not {action} in {self}: its certificate is not trusted ({_reason(error)}); give the "
                 "certificates of the authority that signed it in bucket.caBundle, or correct the endpoint's host name"
             ) from None
+        except (NoCredentialsError, PartialCredentialsError):
+            raise RefusedError(
+                f"could not {action} in {self}: nothing gives the job an access key; {self._opened_by}"
+            ) from None
         except BotoCoreError as error:
             raise UnreachableError(
                 f"could not {action} in {self}: {_without_newlines(error)}; check endpoint, network and store"
@@ -286,19 +300,34 @@ class BucketStore:
             return MissingError(f"{what}; create the bucket, or correct its name")
         if code in ("NoSuchKey", "404"):
             return MissingError(f"{what}; it is not there")
+        if code == "InvalidObjectState":
+            return ArchivedError(
+                f"{what}; a lifecycle rule archived it: bring it back (aws s3api restore-object), run again when it is "
+                "there, and leave these objects out of the rule"
+            )
         if code in _WAYS_OUT:
             return RefusedError(f"{what}; {_WAYS_OUT[code]}")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if status in (400, 403) and "kms" in f"{code}{message}".lower():
+        if 400 <= status < 500 and "kms" in f"{code}{message}".lower():
             # Ceph says InvalidAccessKeyId of a key that its KMS does not know.
             return RefusedError(f"{what}; correct bucket.kmsKey, or the right to use that key")
         if code == "InvalidArgument" and self.at.server_side_encryption != "default":
             return RefusedError(f"{what}; it may have no key to encrypt with: correct bucket.serverSideEncryption")
         if status in (401, 403) or code in _WRONG_KEY:
-            return RefusedError(f"{what}; correct the access key in the store's Secret or the rights it has")
-        if status >= 500 or status == 429:
+            return RefusedError(f"{what}; {self._opened_by}")
+        if status >= 500 or status == 429 or code in _PASSING:
             return UnreachableError(f"{what}; the store has a fault, try again later")
         return CatalyxDrError(what)
+
+    @property
+    def _opened_by(self) -> str:
+        """What a person corrects where the store lets the job not in."""
+        if self.at.credentials is None:
+            return (
+                "correct the role that serviceAccountAnnotations bind the job's service account to, its rights or the "
+                "bucket's policy, or name a Secret with an access key in bucket.credentials"
+            )
+        return "correct the access key in the store's Secret, the rights it has, or the bucket's policy"
 
 
 def _addressing(at: BackupBucket) -> Literal["auto", "path", "virtual"]:

@@ -17,6 +17,10 @@ class MissingError(RefusedError):
     """An object that an operation needs is not there."""
 
 
+class ArchivedError(RefusedError):
+    """An object is in a storage class from which it has to be brought back before it can be read."""
+
+
 class UnprovenError(CatalyxDrError):
     """A result could not be proven, so it is not published, listed or called completed."""
 

@@ -14,7 +14,7 @@ from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.model.errors import RefusedError, UnreachableError
 from tests.fixtures_bucket import EVERY_STORE, S3Server
-from tests.odd_store import Fault, OddStore, lost, odd_store, promised, refused
+from tests.odd_store import Fault, OddStore, kept_waiting, lost, odd_store, promised, refused
 
 _CONTENT = os.urandom(1_000_000)
 
@@ -50,6 +50,9 @@ def _write(store: BucketStore) -> None:
         ("complete", lost),
         ("complete", promised),
         ("complete", refused(500, "InternalError")),
+        ("complete", kept_waiting),
+        ("complete", refused(200, "InternalError")),
+        ("complete", refused(409, "OperationAborted")),
         ("part", refused(503, "SlowDown", **{"Retry-After": "1"})),
         ("head", lost),
     ],
@@ -113,6 +116,7 @@ def test_request_whose_answer_was_lost_is_repeated(
         (301, "PermanentRedirect", r"m; correct bucket\.region"),
         (400, "AuthorizationHeaderMalformed", r"m; correct bucket\.region"),
         (400, "ExpiredToken", "m; its credentials have expired"),
+        (403, "InvalidObjectState", r"m; a lifecycle rule archived it: bring it back \(aws s3api restore-object\)"),
     ],
 )
 def test_refusal_is_told_with_its_way_out(store: BucketStore, odd: OddStore, status: int, code: str, told: str) -> None:

@@ -1,21 +1,27 @@
 """Stores that are not like AWS: a private authority, buckets in host names, encryption that is asked for."""
 
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, cast
+from threading import Thread
+from typing import Any, ClassVar, cast
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
+from catalyx_dr.adapters.bucket_setup import make
 from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.model.bucket import BackupBucket, CaBundle
 from catalyx_dr.model.errors import RefusedError, UnreachableError
 from tests.certificates import Certificates, certificates
-from tests.fixtures_bucket import S3Server, Versitygw, declared_bucket
+from tests.fixtures_bucket import ACCESS_KEY, LIKE_AWS, SECRET_KEY, S3Server, Versitygw, declared_bucket
 
 _BUNDLE = CaBundle(name="store-ca")
 
@@ -32,6 +38,84 @@ def tls_server(signed: Certificates, tmp_path_factory: pytest.TempPathFactory) -
     server.client().create_bucket(Bucket="behind-tls")
     yield server
     server.stop()
+
+
+@LIKE_AWS
+def test_bucket_is_made_in_the_region_that_is_named(s3_server: S3Server, secrets: SecretFiles) -> None:
+    declared = declared_bucket(s3_server, "in-its-region", region="eu-central-1")
+
+    assert make(BucketStore.reach(declared, secrets))
+
+    found = s3_server.client().get_bucket_location(Bucket="in-its-region")
+    assert found["LocationConstraint"] == "eu-central-1"
+
+
+def test_job_that_nothing_gives_an_access_key_is_told(
+    bucket: BackupBucket, secrets: SecretFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    store = BucketStore.reach(bucket.model_copy(update={"credentials": None}), secrets)
+
+    with pytest.raises(RefusedError, match="nothing gives the job an access key; correct the role"):
+        store.check()
+
+
+class _PodIdentity(BaseHTTPRequestHandler):
+    """Gives credentials to whoever shows the token, each for a minute, so that every request needs new ones."""
+
+    address: ClassVar[str]
+    asked: ClassVar[list[str]]
+
+    def do_GET(self) -> None:
+        self.asked.append(self.headers["Authorization"])
+        end = datetime.now(UTC) + timedelta(minutes=1)
+        given = {"AccessKeyId": ACCESS_KEY, "SecretAccessKey": SECRET_KEY, "Token": "t", "Expiration": f"{end:%FT%TZ}"}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(given).encode())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture
+def pod_identity() -> Iterator[type[_PodIdentity]]:
+    """What gives credentials to pods, at the address that its class has."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _PodIdentity) as agent:
+        _PodIdentity.address, _PodIdentity.asked = f"http://127.0.0.1:{agent.server_port}", []
+        thread = Thread(target=agent.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield _PodIdentity
+        finally:
+            agent.shutdown()
+            thread.join()
+
+
+@LIKE_AWS
+def test_credentials_of_the_service_account_are_renewed_while_they_are_used(
+    bucket: BackupBucket,
+    secrets: SecretFiles,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    pod_identity: type[_PodIdentity],
+) -> None:
+    (tmp_path / "token").write_text("of the service account")
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", pod_identity.address)
+    monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    store = BucketStore.reach(bucket.model_copy(update={"credentials": None}), secrets)
+
+    for number in range(3):
+        store.put(f"a/{number}", b"content")
+
+    assert len(store.objects("a/")) == 3
+    assert len(pod_identity.asked) >= 3
+    assert set(pod_identity.asked) == {"of the service account"}
 
 
 def _trust(secrets: SecretFiles, content: str) -> None:

@@ -21,7 +21,7 @@ from catalyx_dr.model.record import RecordStatus
 from catalyx_dr.model.retention import Retention
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.progress import Progress
-from tests.fixtures_bucket import EVERY_STORE, S3Server, declared_bucket
+from tests.fixtures_bucket import AND_LIKE_AWS, EVERY_STORE, S3Server, declared_bucket
 from tests.fixtures_validator import Protected
 from tests.odd_store import lost, odd_store
 
@@ -30,7 +30,7 @@ def _published(protected: Protected) -> list[str]:
     return sorted(manifest.set_id for manifest in protected.bucket_sets.published())
 
 
-@EVERY_STORE
+@AND_LIKE_AWS
 def test_set_is_on_the_volume_and_encrypted_in_the_bucket(protected_in_bucket: Protected) -> None:
     record = back_up(protected_in_bucket.spec, protected_in_bucket.surroundings)
 
@@ -47,7 +47,7 @@ def test_set_is_on_the_volume_and_encrypted_in_the_bucket(protected_in_bucket: P
         assert sets.store.beginning(key, 21) == b"age-encryption.org/v1"
 
 
-@EVERY_STORE
+@AND_LIKE_AWS
 def test_bucket_only_needs_no_volume(protected_in_bucket: Protected) -> None:
     only = protected_in_bucket.declared(volume=None)
     only.surroundings.volume.rmdir()
@@ -71,7 +71,7 @@ def test_retention_is_each_destinations_own(protected_in_bucket: Protected) -> N
     assert locations == {taken[1]: ("volume",), taken[2]: ("volume", "bucket"), taken[3]: ("volume", "bucket")}
 
 
-@EVERY_STORE
+@AND_LIKE_AWS
 def test_removed_set_leaves_no_version_behind(protected_in_bucket: Protected) -> None:
     first = back_up(protected_in_bucket.spec, protected_in_bucket.surroundings).identifier
     sets = protected_in_bucket.bucket_sets
@@ -212,7 +212,7 @@ def test_wrong_credentials_are_refused_without_showing_them(
     assert "wrong-value" not in str(caught.value)
 
 
-@EVERY_STORE
+@AND_LIKE_AWS
 def test_missing_bucket_is_refused(protected: Protected, s3_server: S3Server) -> None:
     declared = protected.declared(bucket=declared_bucket(s3_server, "never-made"))
 
@@ -227,7 +227,7 @@ def test_no_recipients_no_export(protected_in_bucket: Protected) -> None:
         back_up(spec, protected_in_bucket.surroundings)
 
 
-@EVERY_STORE
+@AND_LIKE_AWS
 @pytest.mark.parametrize("mode", ["governance", "compliance"])
 def test_retention_waits_for_the_lock(
     protected: Protected, s3_server: S3Server, mode: Literal["governance", "compliance"]
@@ -247,7 +247,7 @@ def test_retention_waits_for_the_lock(
     assert _published(locked) == taken
 
 
-@EVERY_STORE
+@AND_LIKE_AWS
 def test_object_of_several_parts_is_what_was_written(protected_in_bucket: Protected) -> None:
     store = protected_in_bucket.bucket_sets.store
     written = os.urandom(4 * 5 * 1024 * 1024 + 3)
@@ -263,7 +263,7 @@ def test_object_of_several_parts_is_what_was_written(protected_in_bucket: Protec
     assert store.look_at("large", Event()).etag.endswith('-5"')
 
 
-@EVERY_STORE
+@AND_LIKE_AWS
 @pytest.mark.parametrize("size", [1000, 6_000_000])
 def test_bytes_that_change_on_their_way_are_noticed(protected_in_bucket: Protected, size: int) -> None:
     store = protected_in_bucket.bucket_sets.store

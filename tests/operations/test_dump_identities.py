@@ -26,7 +26,7 @@ from catalyx_dr.model.retention import Retention
 from catalyx_dr.model.validator_spec import Encryption, IdentityDumps, ValidatorSpec
 from catalyx_dr.operations.dump_identities import dump_identities
 from catalyx_dr.operations.surroundings import Surroundings
-from tests.fixtures_bucket import EVERY_STORE
+from tests.fixtures_bucket import AND_LIKE_AWS
 from tests.fixtures_identity import (
     CLIENT_SECRET,
     FINGERPRINT,
@@ -237,7 +237,7 @@ def test_a_record_that_cannot_be_kept_leaves_no_secret(dumping: Dumping, monkeyp
     assert [record.status for record in dumping.records] == [RecordStatus.FAILED]
 
 
-@EVERY_STORE
+@AND_LIKE_AWS
 def test_the_declared_number_is_kept_in_each_place(dumping_to_bucket: Dumping) -> None:
     dumps = IdentityDumps(cron="0 * * * *", retention=Retention(keep=2), bucket_retention=Retention(keep=3))
     dumping_to_bucket.declare(identity_dump=dumps)

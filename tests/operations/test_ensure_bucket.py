@@ -8,11 +8,11 @@ from catalyx_dr.model.bucket import ObjectLock
 from catalyx_dr.model.errors import RefusedError, UnreachableError
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.ensure_bucket import ensure_bucket
-from tests.fixtures_bucket import EVERY_STORE, S3Server, declared_bucket
+from tests.fixtures_bucket import AND_LIKE_AWS, EVERY_STORE, S3Server, declared_bucket
 from tests.fixtures_validator import Protected
 
 
-@EVERY_STORE
+@AND_LIKE_AWS
 def test_bucket_is_made_once_versioned_and_locked(protected: Protected, s3_server: S3Server) -> None:
     lock = ObjectLock(mode="governance", retention=timedelta(days=3))
     declared = protected.declared(bucket=declared_bucket(s3_server, "made-locked", object_lock=lock))

@@ -20,7 +20,7 @@ from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.patience import Patience
 from catalyx_dr.operations.restore import RestoreOrder, preflight, restore
 from catalyx_dr.rules.verdict import Outcome
-from tests.fixtures_bucket import EVERY_STORE, STORE_SECRET
+from tests.fixtures_bucket import AND_LIKE_AWS, STORE_SECRET
 from tests.fixtures_restore import PlayedApi, answering_at, change
 from tests.fixtures_validator import Protected, WorkloadLog
 
@@ -244,7 +244,7 @@ def in_bucket(protected_in_bucket: Protected, api_url: str, workload_log: Worklo
     return only
 
 
-@EVERY_STORE
+@AND_LIKE_AWS
 def test_restore_from_the_bucket(in_bucket: Protected) -> None:
     record = _restore(in_bucket, source="bucket", age_identity_file=in_bucket.identity_file)
 

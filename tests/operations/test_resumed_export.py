@@ -28,7 +28,7 @@ from catalyx_dr.operations import restore as restore_module
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.export import export
 from catalyx_dr.operations.restore import RestoreOrder, restore
-from tests.fixtures_bucket import EVERY_STORE
+from tests.fixtures_bucket import AND_LIKE_AWS, EVERY_STORE
 from tests.fixtures_restore import change
 from tests.fixtures_validator import Protected, WorkloadLog
 
@@ -90,7 +90,7 @@ def cut(protected_in_bucket: Protected, monkeypatch: pytest.MonkeyPatch) -> Cut:
     return found
 
 
-@EVERY_STORE
+@AND_LIKE_AWS
 def test_what_is_there_is_not_sent_again(cut: Cut) -> None:
     assert cut.go_on() == ["manifest.json"]
 
