@@ -23,6 +23,8 @@ class Measure:
 
     def differs_from(self, expected: StoredFile) -> str | None:
         """How it differs from what was written; None when it does not."""
+        if self.bytes > expected.bytes:
+            return f"has more than the {expected.bytes} bytes that were written"
         if self.bytes != expected.bytes:
             return f"has {self.bytes} bytes, {expected.bytes} were written"
         if self._hash.hexdigest() != expected.sha256:

@@ -16,18 +16,18 @@ _BLOCK_BYTES = 1024 * 1024
 _ATTEMPTS = 3
 
 
-def read_file(path: Path, pace: Pace) -> Measure:
-    """Read a file; raises OSError."""
+def read_file(path: Path, pace: Pace, expected: int) -> Measure:
+    """Read a file, no further than its size is the expected one; raises OSError."""
     with regular(path).open("rb", buffering=0) as file:
-        return _read(file, pace)
+        return _read(file, pace, expected)
 
 
-def read_object(store: BucketStore, key: str, pace: Pace) -> Measure:
-    """Read an object, again when the connection breaks; raises MissingError or UnreachableError."""
+def read_object(store: BucketStore, key: str, pace: Pace, expected: int) -> Measure:
+    """The same of an object, again when the connection breaks; raises RefusedError or UnreachableError."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             with closing(store.open(key)) as body:
-                return _read(body, pace)
+                return _read(body, pace, expected)
         except (BotoCoreError, HTTPClientError, OSError) as error:
             if attempt == _ATTEMPTS:
                 raise UnreachableError(
@@ -36,9 +36,9 @@ def read_object(store: BucketStore, key: str, pace: Pace) -> Measure:
     raise AssertionError(_ATTEMPTS)
 
 
-def _read(source: IO[bytes], pace: Pace) -> Measure:
+def _read(source: IO[bytes], pace: Pace, expected: int) -> Measure:
     measure = Measure()
-    while block := source.read(_BLOCK_BYTES):
+    while measure.bytes <= expected and (block := source.read(_BLOCK_BYTES)):
         measure.add(block)
         pace.spend(len(block))
     return measure

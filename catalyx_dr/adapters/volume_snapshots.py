@@ -19,11 +19,11 @@ from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.record import Record, RecordKind
 from catalyx_dr.model.snapshot_set import SnapshotManifest, SourceClaim
 from catalyx_dr.model.validator_spec import ValidatorSpec
-from catalyx_dr.rules.ownership import capture_of, stranger
+from catalyx_dr.rules.ownership import capture_of, is_as_recorded, stranger
 
 VolumeSnapshot = create_namespaced_resource("snapshot.storage.k8s.io", "v1", "VolumeSnapshot", "volumesnapshots")
 # Place of such sets in their records, and the record's detail by which a changed manifest is noticed.
-IN_SNAPSHOTS, MANIFEST_DIGEST = "snapshot", "manifestSha256"
+IN_SNAPSHOTS = "snapshot"
 SET_LABEL = "catalyx-dr/set"
 MANIFEST_ANNOTATION = "catalyx-dr/manifest"
 # The controller tries again and again; what it still says after this long will not pass by itself.
@@ -186,11 +186,6 @@ def usable(
             or (IN_SNAPSHOTS not in record.damaged and is_as_recorded(manifest, record))
         )
     ]
-
-
-def is_as_recorded(manifest: SnapshotManifest, record: Record) -> bool:
-    """Tell whether the manifest is the one that the run wrote; a record that was made later cannot tell."""
-    return record.details.get(MANIFEST_DIGEST, manifest.digest) == manifest.digest
 
 
 def captures(spec: ValidatorSpec, snapshots: Iterable[FoundSnapshot], records: Iterable[Record]) -> list[Capture]:

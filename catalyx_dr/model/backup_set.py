@@ -1,5 +1,6 @@
 """Backup sets: one ordered capture of both databases of a validator, described by its manifest."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Literal
@@ -78,6 +79,12 @@ class Manifest(Spec):
     def written(self) -> bytes:
         """The document as it is kept beside the set: sealed, since nothing else would show a change in it."""
         return sealed(self.model_dump(mode="json"))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what the set is wherever it is kept: all but its segments and who can open them."""
+        everywhere = self.with_segments(dict.fromkeys(DatabaseRole, ())).model_copy(update={"recipients": ()})
+        return hashlib.sha256(everywhere.model_dump_json().encode()).hexdigest()
 
     @property
     def started(self) -> datetime:

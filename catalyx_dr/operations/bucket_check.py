@@ -9,11 +9,11 @@ from catalyx_dr.adapters.bucket_store import BucketStore
 from catalyx_dr.adapters.measured_reading import read_object
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.model.backup_set import MANIFEST_NAME, StoredFile
-from catalyx_dr.model.errors import MissingError, UnprovenError, UnreachableError
+from catalyx_dr.model.errors import MissingError, RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.flaw import Flaw, Grade
 from catalyx_dr.model.record import Record
 from catalyx_dr.operations.headless_sets import headless
-from catalyx_dr.operations.ownership_check import oddities_of_set, of_a_stranger, without_record
+from catalyx_dr.operations.ownership_check import of_a_stranger, told_by_history, without_record
 from catalyx_dr.rules.identity import metadata_of
 from catalyx_dr.rules.ownership import stranger
 
@@ -25,7 +25,7 @@ class _Expected:
     """One object of a capture: its key, what was written, and what the listing says of it (bytes, or None)."""
 
     key: str
-    written: StoredFile | None
+    written: StoredFile
     listed: int | None
 
 
@@ -40,21 +40,20 @@ class _Reader:
         """Read one object and compare."""
         name = expected.key.rsplit("/", 1)[-1]
         try:
-            reading = read_object(self.store, expected.key, self.pace)
+            reading = read_object(self.store, expected.key, self.pace, expected.written.bytes)
         except MissingError:
             told = "though the store lists it" if expected.listed is not None else "and its manifest names it"
             yield Flaw(Grade.DAMAGED, PLACE, capture_id, f"{name} is not there, {told}")
             return
-        except UnreachableError as error:
+        except (UnreachableError, RefusedError) as error:
             yield Flaw(Grade.UNREAD, PLACE, capture_id, str(error))
             return
         if expected.listed is None:
             yield Flaw(Grade.UNTRUE, PLACE, capture_id, f"the store does not list {name}, though it is there")
-        elif expected.listed != reading.bytes:
+        elif expected.listed != reading.bytes <= expected.written.bytes:
             text = f"the store lists {name} with {expected.listed} bytes, it has {reading.bytes}"
             yield Flaw(Grade.UNTRUE, PLACE, capture_id, text)
-        difference = reading.differs_from(expected.written) if expected.written else None
-        if difference:
+        if difference := reading.differs_from(expected.written):
             yield Flaw(Grade.DAMAGED, PLACE, capture_id, f"{name} {difference}")
 
 
@@ -97,6 +96,9 @@ class SetsInBucket:
             is_headless = names and MANIFEST_NAME not in names
             yield headless(self.sets, set_id) if is_headless else _absent(set_id, MANIFEST_NAME, listed=bool(names))
             return
+        except RefusedError as error:
+            yield Flaw(Grade.UNREAD, PLACE, set_id, str(error))
+            return
         except UnprovenError as error:
             yield Flaw(Grade.DAMAGED, PLACE, set_id, f"it cannot be decoded: {error}")
             return
@@ -105,7 +107,7 @@ class SetsInBucket:
         if whose := stranger(self.sets.spec, manifest):
             yield of_a_stranger(PLACE, set_id, whose, self.records.get(set_id))
             return
-        yield from oddities_of_set(PLACE, manifest, self.records, self.running)
+        yield from told_by_history(PLACE, manifest, self.records, self.running)
         reader = _Reader(self.sets.store, self.pace)
         for capture in manifest.databases:
             if not capture.segments:
@@ -145,7 +147,11 @@ class DumpsInBucket:
         try:
             metadata = self.dumps.metadata(dump_id)
         except MissingError:
-            yield _absent(dump_id, "its metadata", listed=METADATA in endings)
+            is_headless = CONTENT in endings and METADATA not in endings
+            yield self._headless(dump_id) if is_headless else _absent(dump_id, "its metadata", listed=bool(endings))
+            return
+        except RefusedError as error:
+            yield Flaw(Grade.UNREAD, PLACE, dump_id, str(error))
             return
         except UnprovenError as error:
             yield Flaw(Grade.DAMAGED, PLACE, dump_id, str(error))
@@ -160,8 +166,19 @@ class DumpsInBucket:
             yield without_record(PLACE, dump_id)
         elif metadata_of(record) not in (None, metadata):
             yield Flaw(Grade.DAMAGED, PLACE, dump_id, "its metadata are not those that its record has")
+        if metadata.object is None:
+            yield Flaw(Grade.DAMAGED, PLACE, dump_id, "its metadata name no encrypted content")
+            return
         expected = _Expected(self.dumps.content_key(dump_id), metadata.object, endings.get(CONTENT))
         yield from _Reader(self.dumps.store, self.pace).flaws(dump_id, expected)
+
+    def _headless(self, dump_id: str) -> Flaw:
+        key = self.dumps.metadata_key(dump_id)
+        text = (
+            f"its metadata are not there, its encrypted content is: restore the older version of {key} where the "
+            "bucket is versioned, else run another dump"
+        )
+        return Flaw(Grade.HEADLESS, PLACE, dump_id, text)
 
 
 def _absent(capture_id: str, what: str, *, listed: bool) -> Flaw:

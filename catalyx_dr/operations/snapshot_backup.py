@@ -8,7 +8,7 @@ from catalyx_dr import __version__
 from catalyx_dr.adapters import canton_database, postgres
 from catalyx_dr.adapters.postgres import PostgresServer, ServerVersion
 from catalyx_dr.adapters.run_lease import Held
-from catalyx_dr.adapters.volume_snapshots import IN_SNAPSHOTS, MANIFEST_DIGEST, SnapshotStore, captures, published
+from catalyx_dr.adapters.volume_snapshots import IN_SNAPSHOTS, SnapshotStore, captures, published
 from catalyx_dr.model.backup import VolumeSnapshots
 from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.capture_id import capture_id
@@ -202,6 +202,5 @@ class _Run:
             details={
                 **set_details(manifest),
                 "snapshots": [one.name for one in manifest.snapshots],
-                MANIFEST_DIGEST: manifest.digest,
             },
         )

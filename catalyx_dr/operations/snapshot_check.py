@@ -8,10 +8,10 @@ from catalyx_dr.adapters.volume_snapshots import (
     MANIFEST_ANNOTATION,
     FoundSnapshot,
     SnapshotStore,
-    is_as_recorded,
 )
 from catalyx_dr.model.flaw import Flaw, Grade
 from catalyx_dr.model.record import Record
+from catalyx_dr.rules.ownership import is_as_recorded
 
 # What only a drill can find: nothing that is looked at here takes it back.
 NOT_RESTORED = "a drill could not restore it"

@@ -16,7 +16,7 @@ from catalyx_dr.model.backup_set import DatabaseCapture, Manifest
 from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, UnprovenError
 from catalyx_dr.model.flaw import Flaw, Grade
 from catalyx_dr.model.record import Record
-from catalyx_dr.operations.ownership_check import oddities_of_set, of_a_stranger
+from catalyx_dr.operations.ownership_check import of_a_stranger, told_by_history
 from catalyx_dr.rules.ownership import stranger
 
 PLACE = "volume"
@@ -59,7 +59,7 @@ class VolumeCheck:
         if whose := stranger(self.store.spec, manifest):
             yield of_a_stranger(PLACE, set_id, whose, self.records.get(set_id))
             return
-        yield from oddities_of_set(PLACE, manifest, self.records, self.running)
+        yield from told_by_history(PLACE, manifest, self.records, self.running)
         faults = [fault for capture in manifest.databases for fault in self._files(set_id, capture)]
         yield from faults
         if not faults:
@@ -73,7 +73,7 @@ class VolumeCheck:
             yield Flaw(Grade.DAMAGED, PLACE, set_id, f"{path} does not belong to it")
         for path, file in expected.items():
             try:
-                difference = read_file(folder / path, self.pace).differs_from(file)
+                difference = read_file(folder / path, self.pace, file.bytes).differs_from(file)
             except FileNotFoundError:
                 yield Flaw(Grade.DAMAGED, PLACE, set_id, f"{path} is missing")
             except OSError as error:

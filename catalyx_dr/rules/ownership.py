@@ -6,9 +6,13 @@ from dataclasses import replace
 from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
+from catalyx_dr.model.record import Record
 from catalyx_dr.model.snapshot_set import SnapshotManifest
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.identity import fingerprint_of
+
+# Detail of a set's record.
+MANIFEST_DIGEST = "manifestSha256"
 
 
 def stranger(spec: ValidatorSpec, found: Manifest | SnapshotManifest | IdentityDumpMetadata) -> str:
@@ -26,6 +30,11 @@ def other_keys(participant_id: str | None, present: str | None) -> str:
     if participant_id is None or present is None or fingerprint_of(participant_id) == fingerprint_of(present):
         return ""
     return f"it is of participant {participant_id}, whose keys are not those of {present}"
+
+
+def is_as_recorded(manifest: Manifest | SnapshotManifest, record: Record) -> bool:
+    """Tell whether the manifest is the one that the run wrote; a record that was made later cannot tell."""
+    return record.details.get(MANIFEST_DIGEST, manifest.digest) == manifest.digest
 
 
 def capture_of(manifest: Manifest | SnapshotManifest, whose: str, *, proven: bool) -> Capture:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from catalyx_dr.adapters.volume_snapshots import MANIFEST_DIGEST, FoundSnapshot
+from catalyx_dr.adapters.volume_snapshots import FoundSnapshot
 from catalyx_dr.model.backup_set import DatabaseCapture, Manifest
 from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.databases import DatabaseRole
@@ -15,6 +15,7 @@ from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.record import RecordKind, RecordStatus
 from catalyx_dr.model.snapshot_set import DatabaseState, SnapshotCapture, SnapshotManifest, SourceClaim
 from catalyx_dr.model.spec import SecretKey
+from catalyx_dr.rules.ownership import MANIFEST_DIGEST
 from catalyx_dr.rules.restore_preflight import OriginalFacts
 from catalyx_dr.rules.snapshot_preflight import CopyFacts
 from components.recovery_plan import Seen, plan_import, plan_restore

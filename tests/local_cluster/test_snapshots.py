@@ -14,7 +14,7 @@ import pytest
 
 from catalyx_dr.adapters.cluster import connect
 from catalyx_dr.adapters.run_lease import ClusterLeases
-from catalyx_dr.adapters.volume_snapshots import MANIFEST_ANNOTATION, MANIFEST_DIGEST, published
+from catalyx_dr.adapters.volume_snapshots import MANIFEST_ANNOTATION, published
 from catalyx_dr.model.databases import ServerVolume
 from catalyx_dr.model.environment_spec import VerdictOverride
 from catalyx_dr.model.errors import RefusedError, UnprovenError, UnreachableError
@@ -29,6 +29,7 @@ from catalyx_dr.operations.snapshot_drill import drill_snapshots
 from catalyx_dr.operations.snapshot_preflight import preflight
 from catalyx_dr.operations.snapshot_restore import restore_snapshots
 from catalyx_dr.operations.verify import verify
+from catalyx_dr.rules.ownership import MANIFEST_DIGEST
 from catalyx_dr.rules.verdict import Outcome
 from components.permissions import backup_rules, drill_rules, recovery_rules, verification_rules
 from dev.cluster import kubeconfig_path

@@ -76,7 +76,9 @@ def _everything_listed_is_whole(protected: Protected) -> set[str]:
     for manifest in bucket.published():
         for capture in manifest.databases:
             for segment in capture.segments:
-                reading = read_object(bucket.store, bucket.key(manifest.set_id, segment.path), Pace(None))
+                reading = read_object(
+                    bucket.store, bucket.key(manifest.set_id, segment.path), Pace(None), segment.bytes
+                )
                 assert reading.differs_from(segment) is None
     return {manifest.set_id for manifest in (*volume.published(), *bucket.published())}
 

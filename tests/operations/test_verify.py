@@ -21,6 +21,7 @@ from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.adapters.volume_store import VolumeStore
 from catalyx_dr.cli.ending import ended_by_signal
 from catalyx_dr.model.api_access import ValidatorApi
+from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.bucket import ObjectLock
 from catalyx_dr.model.errors import EndedError, RefusedError, UnprovenError
 from catalyx_dr.model.proofs import Verification
@@ -34,7 +35,7 @@ from catalyx_dr.operations.dump_identities import dump_identities
 from catalyx_dr.operations.restore_source import VolumeSource
 from catalyx_dr.operations.verify import verify
 from catalyx_dr.rules.recovery import choose
-from tests.fixtures_bucket import EVERY_STORE, S3Server, declared_bucket
+from tests.fixtures_bucket import EVERY_STORE, LIKE_AWS, S3Server, declared_bucket
 from tests.fixtures_identity import MemoryCluster, ValidatorApp
 from tests.fixtures_validator import MemoryRecords, Protected
 
@@ -357,6 +358,7 @@ IN_BUCKET: list[tuple[Callable[[Verified, str], object], str]] = [
         "participant.tar.0001.age has changed",
     ),
     (lambda v, one: _rewrite(v, one, lambda old: old[:-1]), " were written"),
+    (lambda v, one: _rewrite(v, one, lambda old: old + b"x"), "has more than the "),
     (lambda v, one: v.sets.store.delete(v.sets.key(one, "participant.tar.0001.age")), "its manifest names it"),
     (lambda v, one: v.sets.store.put(v.sets.key(one, "manifest.json"), b"{}"), "it cannot be decoded"),
 ]
@@ -378,6 +380,38 @@ def test_damage_in_the_bucket_is_found_without_any_key(
     assert [manifest.set_id for manifest in verified.sets.published()] == [older]
     assert verified.record(newest).is_sound_in("volume")
     assert not verified.record(newest).is_sound_in("bucket")
+
+
+def _forged(manifest: Manifest) -> Manifest:
+    app, participant = manifest.databases
+    return manifest.model_copy(update={"databases": (app, participant.model_copy(update={"row_counts": {}}))})
+
+
+def test_manifest_that_somebody_sealed_anew_is_not_the_one_of_its_record(verified: Verified) -> None:
+    newest, older = verified.ids
+    verified.sets.publish(_forged(verified.sets.manifest(newest)))
+    (verified.volume.folder(older) / "manifest.json").write_bytes(_forged(verified.volume.manifest(older)).written)
+
+    told = "its manifest is not the one that its run wrote: restore the older version, or remove the set"
+    assert sorted(verified.faults()) == [f"damaged: bucket {newest}: {told}", f"damaged: volume {older}: {told}"]
+
+
+@LIKE_AWS
+@pytest.mark.parametrize("name", ["manifest.json", "participant.tar.0001.age"])
+def test_archived_object_is_unread_and_no_retention_takes_its_set(verified: Verified, name: str) -> None:
+    newest, older = verified.ids
+    store, key = verified.sets.store, verified.sets.key(older, name)
+    store.client.put_object(Bucket=store.at.name, Key=key, Body=store.get(key), StorageClass="GLACIER")
+
+    (fault,) = verified.faults()
+    assert fault.startswith(f"unread: bucket {older}: could not read ")
+    assert "bring it back" in fault
+    third = back_up(verified.protected.spec, verified.protected.surroundings)
+
+    if name == "manifest.json":
+        assert f"{older} in the bucket counts for nothing and is left there: its manifest is archived" in third.message
+        assert [one.set_id for one in verified.sets.published()] == [third.identifier, newest]
+        assert older in verified.sets.listed()
 
 
 def test_damaged_set_leaves_the_bucket_when_a_newer_one_is_proven(verified: Verified) -> None:
@@ -506,6 +540,20 @@ def test_damaged_dump_in_the_bucket_is_marked_and_not_chosen(with_dumps: Verifie
     assert [one.dump_id for one in with_dumps.dumps.published()] == [older]
     record = with_dumps.record(newest, RecordKind.IDENTITY_DUMP)
     assert (record.is_sound_in("cluster"), record.is_sound_in("bucket")) == (True, False)
+
+
+def test_dump_that_lost_its_metadata_is_no_lost_one(with_dumps: Verified) -> None:
+    newest, older = _dump_ids(with_dumps)
+    metadata = with_dumps.dumps.metadata(newest)
+    with_dumps.sets.store.delete(with_dumps.dumps.metadata_key(newest))
+
+    (fault,) = with_dumps.faults()
+    assert fault.startswith(f"headless: bucket {newest}: its metadata are not there, its encrypted content is: restore")
+    assert [one.dump_id for one in with_dumps.dumps.published()] == [older]
+
+    with_dumps.dumps.publish(metadata)
+    with_dumps.run()
+    assert with_dumps.record(newest, RecordKind.IDENTITY_DUMP).damaged == {}
 
 
 def test_changed_metadata_of_a_dump_are_noticed(with_dumps: Verified) -> None:
