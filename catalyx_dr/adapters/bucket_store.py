@@ -324,8 +324,8 @@ class BucketStore:
         """What a person corrects where the store lets the job not in."""
         if self.at.credentials is None:
             return (
-                "correct the role that serviceAccountAnnotations bind the job's service account to, its rights or the "
-                "bucket's policy, or name a Secret with an access key in bucket.credentials"
+                "correct the role of the job's service account (serviceAccountAnnotations), its rights or the bucket's "
+                "policy, or name a Secret with an access key in bucket.credentials"
             )
         return "correct the access key in the store's Secret, the rights it has, or the bucket's policy"
 

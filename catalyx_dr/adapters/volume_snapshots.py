@@ -22,7 +22,7 @@ from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.ownership import capture_of, is_as_recorded, stranger
 
 VolumeSnapshot = create_namespaced_resource("snapshot.storage.k8s.io", "v1", "VolumeSnapshot", "volumesnapshots")
-# Place of such sets in their records, and the record's detail by which a changed manifest is noticed.
+# Place of such sets in their records.
 IN_SNAPSHOTS = "snapshot"
 SET_LABEL = "catalyx-dr/set"
 MANIFEST_ANNOTATION = "catalyx-dr/manifest"

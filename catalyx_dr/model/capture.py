@@ -10,7 +10,7 @@ from catalyx_dr.model.capture_id import captured_at
 class Capture:
     """One capture at one destination; `taken`: the state it holds, `locked_until`: object lock of its bucket copy.
 
-    `stranger`: whose it is, when it is of another validator, and then it is not proven here.
+    `stranger`: whose it is, when it is of another validator, or why that cannot be told; then it is not proven here.
     """
 
     identifier: str

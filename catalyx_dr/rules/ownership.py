@@ -11,7 +11,7 @@ from catalyx_dr.model.snapshot_set import SnapshotManifest
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.rules.identity import fingerprint_of
 
-# Detail of a set's record.
+# Detail of a set's record, by which a changed manifest is noticed.
 MANIFEST_DIGEST = "manifestSha256"
 
 
