@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from pydantic import JsonValue
+
 from catalyx_dr import __version__
 from catalyx_dr.adapters import canton_database, postgres
 from catalyx_dr.adapters.postgres import PostgresServer, ServerVersion
@@ -36,9 +38,40 @@ def snapshot(spec: ValidatorSpec, surroundings: Surroundings, store: SnapshotSto
         raise RefusedError(f"validator {spec.name!r} declares no backup by snapshot; declare method and snapshot")
     with surroundings.leases.only_run(spec.name) as lease:
         set_id = capture_id(surroundings.now())
+        _conclude_published(spec, surroundings, store)
         close_unfinished(spec, surroundings)
         with reporting(RecordKind.BACKUP_SET, set_id, spec.name, surroundings.records, surroundings.now) as progress:
             return _Run(spec, spec.backup.snapshot, surroundings, store, progress, set_id, lease).take()
+
+
+def _conclude_published(spec: ValidatorSpec, surroundings: Surroundings, store: SnapshotStore) -> None:
+    """Sets whose runs were cut off after they had published them are sets: their records say so from now on."""
+    manifests = {one.set_id: one for one in published(store.found())}
+    for record in surroundings.records.legible(spec.name, RecordKind.BACKUP_SET).records:
+        manifest = manifests.get(record.identifier)
+        if manifest is None or record.status is RecordStatus.COMPLETED:
+            continue
+        concluded = {
+            "status": RecordStatus.COMPLETED,
+            "phase": "completed",
+            "percent": 100,
+            "finished": manifest.snapshots[-1].ready,
+            "message": f"{_proven(manifest)}; its run was cut off after that",
+            "bytes": manifest.bytes,
+            "locations": (IN_SNAPSHOTS,),
+            "details": {**record.details, **_details(manifest)},
+        }
+        surroundings.records.save(record.model_copy(update=concluded))
+
+
+def _proven(manifest: SnapshotManifest) -> str:
+    names = ", ".join(f"{one.name} ({one.restore_size.words})" for one in manifest.snapshots)
+    return f"proven in snapshots: {names}"
+
+
+def _details(manifest: SnapshotManifest) -> dict[str, JsonValue]:
+    snapshots: list[JsonValue] = [one.name for one in manifest.snapshots]
+    return {**set_details(manifest), "snapshots": snapshots}
 
 
 @dataclass(frozen=True)
@@ -155,10 +188,14 @@ class _Run:
 
     def _clean(self) -> None:
         """Remove what killed runs left: only this run has the lease. A set that was completed stays, whatever became
-        of its manifest: people may still save it.
+        of its manifest: people may still save it. One that retention had begun to remove goes.
         """
         found, known = self.store.found(), self.surroundings.records.legible(self.spec.name, RecordKind.BACKUP_SET)
-        completed = {record.identifier for record in known.records if record.status is RecordStatus.COMPLETED}
+        completed = {
+            record.identifier
+            for record in known.records
+            if record.status is RecordStatus.COMPLETED and (record.locations or record.damaged)
+        }
         sets = {one.set_id for one in found} - {one.set_id for one in found if one.manifest is not None}
         for set_id in sorted(sets - completed):
             if object_name(RecordKind.BACKUP_SET, self.spec.name, set_id) in known.faults:
@@ -194,13 +231,9 @@ class _Run:
         return [f"set {record.identifier} lost its VolumeSnapshots; it was not removed by retention" for record in lost]
 
     def _complete(self, manifest: SnapshotManifest, faults: list[str]) -> Record:
-        names = ", ".join(f"{one.name} ({one.restore_size.words})" for one in manifest.snapshots)
         return self.progress.complete(
-            "; ".join([f"proven in snapshots: {names}", *(f"attention: {fault}" for fault in faults)]),
+            "; ".join([_proven(manifest), *(f"attention: {fault}" for fault in faults)]),
             size=manifest.bytes,
             locations=(IN_SNAPSHOTS,),
-            details={
-                **set_details(manifest),
-                "snapshots": [one.name for one in manifest.snapshots],
-            },
+            details=_details(manifest),
         )

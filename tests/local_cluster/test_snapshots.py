@@ -156,6 +156,25 @@ def test_what_a_killed_run_left_goes_and_what_somebody_deleted_is_told(two_serve
     assert record is None or not record.is_sound_in("snapshot")
 
 
+def test_a_run_that_was_cut_off_at_its_end_took_a_set_and_what_it_began_to_remove_goes(two_servers: Servers) -> None:
+    forget(two_servers)
+    records, taken = two_servers.surroundings.records, []
+    for _ in range(2):
+        taken.append(snapshot(two_servers.spec(), two_servers.surroundings, two_servers.store))
+        two_servers.clock.next_day()
+    removed, cut_off = taken
+    records.save(removed.without("snapshot"))
+    two_servers.store.delete(f"acme-{removed.identifier}-participant")
+    running = {"status": RecordStatus.RUNNING, "phase": "remove by retention", "locations": (), "details": {}}
+    records.save(cut_off.model_copy(update=running))
+    last = snapshot(two_servers.spec(), two_servers.surroundings, two_servers.store)
+    assert {found.set_id for found in two_servers.store.found()} == {cut_off.identifier, last.identifier}
+    concluded = records.find(RecordKind.BACKUP_SET, "acme", cut_off.identifier)
+    assert concluded is not None
+    assert concluded.is_sound_in("snapshot")
+    assert concluded.details == cut_off.details
+
+
 def test_a_verification_finds_what_is_gone(two_servers: Servers) -> None:
     forget(two_servers)
     sound = snapshot(two_servers.spec(), two_servers.surroundings, two_servers.store)
