@@ -8,6 +8,7 @@ import typer
 from catalyx_dr.adapters.cluster import connect
 from catalyx_dr.adapters.records import ClusterRecords
 from catalyx_dr.adapters.recovery_jobs import installed
+from catalyx_dr.adapters.run_lease import ClusterLeases
 from catalyx_dr.cli.options import Context, Kubeconfig, Namespace, Validator
 from catalyx_dr.operations.claim_switch import ClaimSwitch, SwitchStep
 
@@ -32,11 +33,11 @@ def switch_claims(
     """
     with closing(connect(namespace, kubeconfig, context)) as cluster:
         spec = installed(cluster, validator).spec
-        switch = ClaimSwitch(spec, request, ClusterRecords(cluster), cluster, _say, back=back)
-        plan = switch.plan()
+        switch = ClaimSwitch(spec, request, ClusterRecords(cluster), ClusterLeases(cluster), cluster, _say, back=back)
         if apply:
-            switch.apply(plan)
+            switch.apply()
             return
+        plan = switch.plan()
         stopped = ", ".join(map(str, (*spec.workloads, *plan.servers)))
         _say(f"{stopped} would be scaled down, and up again after this:")
         for step in plan.steps:

@@ -13,6 +13,7 @@ from catalyx_dr.adapters import workloads
 from catalyx_dr.adapters.claim_volumes import BoundClaim, ClaimVolumes
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.records import RecordStore
+from catalyx_dr.adapters.run_lease import Held, RunLeases
 from catalyx_dr.model.errors import MissingError, RefusedError
 from catalyx_dr.model.record import Record, RecordKind
 from catalyx_dr.model.snapshot_set import SWITCH, SWITCH_BACK, SwitchMarks
@@ -56,6 +57,7 @@ class ClaimSwitch:
     spec: ValidatorSpec
     request_id: str
     records: RecordStore
+    leases: RunLeases
     cluster: Cluster
     say: Callable[[str], None]
     patience: timedelta = timedelta(minutes=15)
@@ -114,8 +116,16 @@ class ClaimSwitch:
             steps.append(step.model_copy(update={"replaced": now, "restored": step.replaced}))
         return SwitchPlan(steps=tuple(steps))
 
-    def apply(self, plan: SwitchPlan) -> Record:
-        """Stop what uses the claims, switch, start all again; returns the restore's record, which tells of it."""
+    def apply(self) -> Record:
+        """Stop what uses the claims, switch, start all again; returns the restore's record, which tells of it.
+
+        Raises RefusedError while a backup or another switch goes on: a set would be of two states, or a claim that is
+        in use already be deleted.
+        """
+        with self.leases.only_run(self.spec.name) as held:
+            return self._apply(self.plan(), held)
+
+    def _apply(self, plan: SwitchPlan, held: Held) -> Record:
         record = self._record()
         if record.details.get(self._marks.done):
             self.say("this was done before; nothing is left to do")
@@ -128,6 +138,7 @@ class ClaimSwitch:
             workloads.stop(self.cluster, workload)
             workloads.wait_until_gone(self.cluster, workload, self.patience)
         for step in plan.steps:
+            held.check()
             self._switch(step)
         for workload in reversed(users):
             self.say(f"start {workload}")

@@ -15,6 +15,7 @@ from typing import Any
 
 from catalyx_dr.adapters.cluster import Cluster, connect
 from catalyx_dr.adapters.records import ClusterRecords
+from catalyx_dr.adapters.run_lease import NoLeases
 from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.adapters.volume_snapshots import ClusterSnapshots
 from catalyx_dr.model.validator_spec import ValidatorSpec
@@ -100,8 +101,7 @@ def main(operation: str, spec: str, folder: str, now: str, request_id: str, *kin
         elif operation == "drill":
             drill_snapshots(validator, surroundings, cluster, store, TEST_PATIENCE)
         else:
-            switch = ClaimSwitch(validator, request_id, records, cluster, print, TEST_PATIENCE)
-            switch.apply(switch.plan())
+            ClaimSwitch(validator, request_id, records, NoLeases(), cluster, print, TEST_PATIENCE).apply()
 
 
 if __name__ == "__main__":

@@ -245,7 +245,7 @@ def lose_rows(servers: Servers) -> None:
 
 def switch_of(servers: Servers, request: str, back: bool = False) -> ClaimSwitch:
     records, cluster = servers.surroundings.records, servers.cluster
-    return ClaimSwitch(servers.spec(), request, records, cluster, print, TEST_PATIENCE, back)
+    return ClaimSwitch(servers.spec(), request, records, ClusterLeases(cluster), cluster, print, TEST_PATIENCE, back)
 
 
 @contextmanager
@@ -286,17 +286,20 @@ def test_a_set_is_restored_beside_the_present_and_switched_to_and_back(two_serve
     with pytest.raises(RefusedError, match="were not switched to"):
         switch_of(servers, "lost-rows", back=True).plan()
     with volumes_removed(servers, plan):
-        switch.apply(plan)
+        with switch.leases.only_run("acme"), pytest.raises(RefusedError, match="another backup or recovery"):
+            switch.apply()
+        assert rows(servers) == (0, 0)  # nothing was stopped
+        switch.apply()
         assert rows(servers) == (500, 3000)
         assert claims(servers) == before
         assert {volume_state(servers, step.replaced.volume) for step in plan.steps if step.replaced} == {
             "Retain Released"
         }
         assert {volume_state(servers, step.restored.volume) for step in plan.steps} == {"Delete Bound"}
-        assert switch.apply(switch.plan()).details["switched"] is True  # once more does nothing
+        assert switch.apply().details["switched"] is True  # once more does nothing
 
         back = switch_of(servers, "lost-rows", back=True)
-        back.apply(back.plan())
+        back.apply()
         assert rows(servers) == (0, 0)
         assert claims(servers) == before
         assert {volume_state(servers, step.restored.volume) for step in plan.steps} == {"Retain Released"}
