@@ -120,9 +120,17 @@ class Progress:
 
 @contextmanager
 def reporting(
-    kind: RecordKind, identifier: str, validator: str, store: RecordStore, now: Callable[[], datetime]
+    kind: RecordKind,
+    identifier: str,
+    validator: str,
+    store: RecordStore,
+    now: Callable[[], datetime],
+    **details: JsonValue,
 ) -> Iterator[Progress]:
-    """Keep a record from the first phase on; any error is recorded with its phase and raised again."""
+    """Keep a record from the first phase on; any error is recorded with its phase and raised again.
+
+    `details`: what an earlier run of the same request has to tell this one, or the next.
+    """
     record = Record(
         kind=kind,
         identifier=identifier,
@@ -130,6 +138,7 @@ def reporting(
         status=RecordStatus.RUNNING,
         phase="started",
         started=now(),
+        details=details,
     )
     progress = Progress(record, store, now)
     progress.phase("started", 0)

@@ -67,14 +67,21 @@ def restore(
         return earlier
     with one_run(spec, surroundings) as held:
         source = _source(spec, order, surroundings)
-        selector = str(earlier.details.get(READ_SET, order.set_id)) if earlier else order.set_id
+        begun = begun_with(earlier)
         with (
             reporting(
-                RecordKind.RESTORE, order.request_id, spec.name, surroundings.records, surroundings.now
+                RecordKind.RESTORE, order.request_id, spec.name, surroundings.records, surroundings.now, **begun
             ) as progress,
             disk_explained(surroundings.scratch),
         ):
-            return _Run(spec, order, source, surroundings, cluster, patience, progress, held).go(selector)
+            return _Run(spec, order, source, surroundings, cluster, patience, progress, held).go(
+                str(begun.get(READ_SET, order.set_id))
+            )
+
+
+def begun_with(earlier: Record | None) -> dict[str, JsonValue]:
+    """The set that a request reads from its first run on, however many are cut off, and wherever."""
+    return {READ_SET: earlier.details[READ_SET]} if earlier and READ_SET in earlier.details else {}
 
 
 def preflight(

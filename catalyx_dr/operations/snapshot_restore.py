@@ -5,8 +5,9 @@ Putting the new claims in the place of the present ones is a step of its own (`c
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 from pydantic import JsonValue
 
@@ -18,10 +19,11 @@ from catalyx_dr.model.record import READ_SET, Record, RecordKind, RecordStatus
 from catalyx_dr.model.snapshot_set import SnapshotManifest
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.progress import Progress, reporting
-from catalyx_dr.operations.restore import RestoreOrder
+from catalyx_dr.operations.restore import RestoreOrder, begun_with
 from catalyx_dr.operations.snapshot_preflight import snapshot_facts, verdicts_on
 from catalyx_dr.operations.snapshot_trial import PATIENCE, SnapshotTrial
 from catalyx_dr.operations.surroundings import Surroundings
+from catalyx_dr.rules.snapshot_order import snapshot_steps
 from catalyx_dr.rules.verdict import require
 
 CLAIMS, SERVERS = "claims", "statefulSets"
@@ -43,17 +45,21 @@ def restore_snapshots(
     earlier = surroundings.records.find(RecordKind.RESTORE, spec.name, order.request_id)
     if earlier is not None and earlier.status is RecordStatus.COMPLETED:
         return earlier
-    chosen = str(earlier.details.get(READ_SET, order.set_id)) if earlier else order.set_id
-    with reporting(RecordKind.RESTORE, order.request_id, spec.name, surroundings.records, surroundings.now) as progress:
+    begun = begun_with(earlier)
+    with reporting(
+        RecordKind.RESTORE, order.request_id, spec.name, surroundings.records, surroundings.now, **begun
+    ) as progress:
         trial = SnapshotTrial(
             spec,
-            lambda part: ObjectNames.of(spec).restored(order.request_id, part),
+            partial(ObjectNames.of(spec).restored, order.request_id),
             surroundings,
             cluster,
             patience,
             progress,
         )
-        return _Run(spec, order, surroundings, cluster, store, progress, trial).go(chosen)
+        return _Run(spec, order, surroundings, cluster, store, progress, trial).go(
+            str(begun.get(READ_SET, order.set_id))
+        )
 
 
 @dataclass(frozen=True)
@@ -76,9 +82,24 @@ class _Run:
         if chosen.snapshots is None:
             raise UnprovenError(chosen.fault)
         self.progress.remember(**{READ_SET: chosen.snapshots.set_id})
+        self._remove_leftovers()
         with self._removed_on_failure(chosen.snapshots):
             rows = self.trial.prove(chosen.snapshots)
         return self._complete(chosen.snapshots, rows)
+
+    def _remove_leftovers(self) -> None:
+        """Remove what other requests left that were cut off: `pulumi up` starts no recovery beside another one."""
+        parts = tuple(step.part for step in snapshot_steps(self.spec.databases))
+        for record in self.surroundings.records.list(self.spec.name, RecordKind.RESTORE):
+            if record.status is RecordStatus.COMPLETED or record.identifier == self.order.request_id:
+                continue
+            names = partial(ObjectNames.of(self.spec).restored, record.identifier)
+            for fault in replace(self.trial, name=names).remove(parts):
+                self.progress.note(f"attention: {fault}")
+            if record.status is RecordStatus.RUNNING:
+                closed = record.killed(self.surroundings.now(), f"restore {self.order.request_id}")
+                self.surroundings.records.save(closed)
+                self.progress.note(f"removed what restore {record.identifier} left, which was cut off")
 
     @contextmanager
     def _removed_on_failure(self, manifest: SnapshotManifest) -> Iterator[None]:

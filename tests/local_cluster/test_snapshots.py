@@ -330,11 +330,17 @@ def test_what_is_killed_after_any_write_is_completed_by_the_next_run_and_no_volu
     snapshot(one_server.spec(), one_server.surroundings, one_server.store)
     spec, before, kills = one_server.spec(), claims(one_server), 0
     lose_rows(one_server)
+    assert killed(one_server, spec, "restore", "given-up", "Pod")
+    assert "acme-restored-databases" in pods(one_server)
     while killed(one_server, spec, "restore", "killed", "PersistentVolumeClaim", "Pod"):
         kills += 1
         assert rows(one_server) == (0, 0)
-    assert kills == 3  # claim made, server made, server of a killed run ended
+    # Server and claim of the other request removed; claim made, server made, server of a killed run ended.
+    assert kills == 5
     assert pods(one_server) == ""
+    given_up = one_server.surroundings.records.find(RecordKind.RESTORE, "acme", "given-up")
+    assert given_up is not None
+    assert given_up.status is RecordStatus.FAILED
 
     plan = switch_of(one_server, "killed").plan()
     with volumes_removed(one_server, plan) as volumes:

@@ -13,7 +13,8 @@ def set_proven(facts: RestoreFacts) -> Verdict:
     """It is complete and can be had where it is."""
     chosen = facts.chosen
     if chosen.fault:
-        return refusal("set-proven", chosen.fault, "choose another set, or another source")
+        another = "choose another set or source; a request that has begun keeps its set, so give a new requestId then"
+        return refusal("set-proven", chosen.fault, another)
     return passed("set-proven", f"{chosen.identifier} is complete in the {chosen.place}")
 
 
