@@ -13,7 +13,7 @@ from catalyx_dr.adapters.volume_snapshots import IN_SNAPSHOTS, SnapshotStore
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError
 from catalyx_dr.model.flaw import Flaw, Grade
 from catalyx_dr.model.object_names import ObjectNames
-from catalyx_dr.model.record import READ_SET, Record, RecordKind
+from catalyx_dr.model.record import READ_SET, Record, RecordKind, RecordStatus
 from catalyx_dr.model.selector import LATEST
 from catalyx_dr.model.snapshot_set import SnapshotManifest
 from catalyx_dr.model.validator_spec import ValidatorSpec
@@ -64,6 +64,7 @@ class _Run:
         """Go through all phases."""
         self.progress.phase("remove what a killed drill left", 2)
         self._throw_away()
+        self._close_killed()
         self.progress.phase("choose the set", 5)
         manifest = choose_snapshots(self.spec, LATEST, self.surroundings, self.store)
         self.progress.remember(**{READ_SET: manifest.set_id}, source=IN_SNAPSHOTS)
@@ -82,6 +83,13 @@ class _Run:
             raise fault
         for part in self._parts:
             wait_until_gone(self.cluster, self.trial.name(part), self.trial.patience)
+
+    def _close_killed(self) -> None:
+        """Only this drill has the lease, so that every other one has ended."""
+        records = self.surroundings.records
+        for record in records.legible(self.spec.name, RecordKind.DRILL).records:
+            if record.status is RecordStatus.RUNNING and record.identifier != self.progress.record.identifier:
+                records.save(record.killed(self.surroundings.now(), "the next drill"))
 
     @contextmanager
     def _thrown_away(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""As a program: a restore from snapshots, a switch or a drill, killed after its first write of a kind it never made.
+"""As a program: a backup by snapshots, a restore, a switch or a drill, killed after its first write of a new kind.
 
 So the same program, run again and again until it ends by itself, is killed once after every single write.
 """
@@ -21,6 +21,7 @@ from catalyx_dr.adapters.volume_snapshots import ClusterSnapshots
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.claim_switch import ClaimSwitch
 from catalyx_dr.operations.restore import RestoreOrder
+from catalyx_dr.operations.snapshot_backup import snapshot
 from catalyx_dr.operations.snapshot_drill import drill_snapshots
 from catalyx_dr.operations.snapshot_restore import restore_snapshots
 from catalyx_dr.operations.surroundings import Surroundings
@@ -98,6 +99,8 @@ def main(operation: str, spec: str, folder: str, now: str, request_id: str, *kin
         if operation == "restore":
             order = RestoreOrder("latest", request_id, "snapshot")
             restore_snapshots(validator, order, surroundings, cluster, store, TEST_PATIENCE)
+        elif operation == "backup":
+            snapshot(validator, surroundings, store)
         elif operation == "drill":
             drill_snapshots(validator, surroundings, cluster, store, TEST_PATIENCE)
         else:

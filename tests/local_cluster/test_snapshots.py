@@ -1,6 +1,7 @@
 """Backup by snapshots against the official snapshot controller and sidecars, with real PostgreSQL servers."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -307,18 +308,20 @@ def test_a_set_is_restored_beside_the_present_and_switched_to_and_back(two_serve
             switch_of(servers, "lost-rows").plan()
 
 
-def killed(servers: Servers, spec: ValidatorSpec, operation: str, request: str, *kinds: str) -> bool:
-    """Run it in a process of its own; tells whether it killed itself after a write, or ended well."""
+def killed(
+    servers: Servers, spec: ValidatorSpec, operation: str, request: str, *kinds: str, after: float | None = None
+) -> bool:
+    """Run it in a process of its own; tells whether it was killed, after a write or `after` seconds, or ended well."""
     folder, root = servers.surroundings.scratch, Path(__file__).parents[2]
     given = [operation, spec.model_dump_json(), str(folder), servers.clock().isoformat(), request, *kinds]
-    ended = subprocess.run(
-        [sys.executable, "-m", "tests.local_cluster.killed_snapshot_run", *given],
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-m", "tests.local_cluster.killed_snapshot_run", *given]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    try:
+        ended = subprocess.run(
+            command, cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=after
+        )
+    except subprocess.TimeoutExpired:  # which kills it
+        return True
     assert ended.returncode in (0, -signal.SIGKILL), ended.stdout + ended.stderr
     return ended.returncode != 0
 
@@ -371,6 +374,37 @@ def test_a_drill_from_snapshots_leaves_nothing_also_when_one_was_killed(two_serv
     assert record.details["participantId"] == PARTICIPANT_ID
     assert isinstance(record.details["recoverySeconds"], int)
     assert (claims(two_servers), pods(two_servers)) == (before, "")
+    drills = two_servers.surroundings.records.list("acme", RecordKind.DRILL)
+    assert [one.status for one in drills] == [RecordStatus.COMPLETED, RecordStatus.FAILED]
+
+
+NO_WRITE = "none"
+
+
+@pytest.mark.parametrize(("operation", "seconds", "kills"), [("backup", 4.0, 4), ("drill", 10.0, 2)])
+def test_what_is_killed_at_any_moment_lists_nothing_wrong_and_the_next_run_leaves_nothing(
+    two_servers: Servers, operation: str, seconds: float, kills: int
+) -> None:
+    servers, spec, store = two_servers, two_servers.spec(), two_servers.store
+    seed = random.randrange(1000)  # noqa: S311 - moments, not secrets
+    print(f"seed {seed}")
+    moments = random.Random(seed)  # noqa: S311
+    forget(servers)
+    snapshot(spec, servers.surroundings, store)
+    before = claims(servers)
+    for _ in range(kills):
+        servers.clock.next_day()
+        proven = published(store.found())[0]
+        killed(servers, spec, operation, "random", NO_WRITE, after=moments.uniform(0.5, seconds))
+        assert published(store.found())[0].set_id >= proven.set_id
+        servers.clock.next_day()
+        assert not killed(servers, spec, operation, "random", NO_WRITE)
+        listed = {manifest.set_id for manifest in published(store.found())}
+        assert {found.set_id for found in store.found()} == listed
+        records = servers.surroundings.records.list("acme", RecordKind.BACKUP_SET)
+        assert {one.identifier for one in records if one.is_sound_in("snapshot")} == listed
+        assert all(one.status is not RecordStatus.RUNNING for one in records)
+        assert (claims(servers), pods(servers)) == (before, "")
 
 
 def republish(servers: Servers, manifest: SnapshotManifest) -> None:
