@@ -81,17 +81,10 @@ class ThrowawayServer:
                 "host all all 127.0.0.1/32 scram-sha-256\n"
             )
         always = ("listen_addresses=127.0.0.1", "unix_socket_directories=")
-        options = ["-p", str(self.port), *(part for setting in (*always, *settings) for part in ("-c", setting))]
-        with (folder / "log").open("wb") as log:
-            # Ends with the tests even when they are killed, which pg_ctl's would not.
-            self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "INT", self.programs / "postgres", "-D", self.data_folder, *options],
-                user=self._account,
-                cwd="/",
-                stdout=log,
-                stderr=log,
-            )
-        retry(stop=stop_after_delay(30), wait=wait_fixed(0.05), reraise=True)(self.admin)("postgres").close()
+        self._options = ["-p", str(self.port), *(part for setting in (*always, *settings) for part in ("-c", setting))]
+        self._log = folder / "log"
+        self._process = self._begun()
+        self.wait()
         if not fresh:
             return
         self.run("postgres", sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}"), sql.Identifier(USER), PASSWORD)
@@ -106,6 +99,15 @@ class ThrowawayServer:
         """End the server and wait for it."""
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(timeout=30)
+
+    def crash(self, away: float) -> None:
+        """End it as a crash does; it is started again after `away` seconds, which nobody waits for."""
+        self.stop()
+        self._process = self._begun(away)
+
+    def wait(self) -> None:
+        """Wait until it answers."""
+        retry(stop=stop_after_delay(30), wait=wait_fixed(0.05), reraise=True)(self.admin)("postgres").close()
 
     def admin(self, database: str) -> psycopg.Connection[Any]:
         """Superuser's connection."""
@@ -144,6 +146,18 @@ class ThrowawayServer:
         with self.admin(database) as connection:
             row = connection.execute(query.encode()).fetchone()
         return row[0] if row else None
+
+    def _begun(self, after: float = 0) -> subprocess.Popen[bytes]:
+        server = [self.programs / "postgres", "-D", self.data_folder, *self._options]
+        with self._log.open("ab") as log:
+            # Ends with the tests even when they are killed, which pg_ctl's would not.
+            return subprocess.Popen(
+                ["setpriv", "--pdeathsig", "INT", "sh", "-c", f'sleep {after}; exec "$@"', "sh", *server],
+                user=self._account,
+                cwd="/",
+                stdout=log,
+                stderr=log,
+            )
 
     def _run(self, program: str, *arguments: str | Path) -> None:
         subprocess.run(

@@ -6,7 +6,16 @@ from itertools import count, takewhile
 
 from catalyx_dr.adapters.canton_database import participant_id
 from catalyx_dr.adapters.database_twin import create_like
-from catalyx_dr.adapters.postgres import PostgresServer, Rename, exists, may_create, may_rename, swap
+from catalyx_dr.adapters.postgres import (
+    PostgresServer,
+    Rename,
+    check_is_primary,
+    drop_remains,
+    exists,
+    may_create,
+    may_rename,
+    swap,
+)
 from catalyx_dr.model.databases import Database, DatabaseRole
 from catalyx_dr.model.errors import CatalyxDrError
 from catalyx_dr.rules.database_names import AsideMark, is_aside
@@ -15,6 +24,7 @@ from catalyx_dr.rules.database_names import AsideMark, is_aside
 def obstacles(server: PostgresServer, database: Database) -> list[str]:
     """Why the database could not be set aside and made anew; empty when nothing is in the way. Changes nothing."""
     with server.maintenance() as connection:
+        check_is_primary(connection, server)
         found = []
         if not may_create(connection):
             found.append(f"user {server.at.user!r} may not create databases on {server}: ALTER ROLE … CREATEDB")
@@ -39,6 +49,7 @@ def replace_by_fresh(
             free = next(name for name in _numbered(aside) if not exists(connection, name))
             swap(connection, [Rename(database.name, free, str(mark))], patience)
             kept.append(free)
+        drop_remains(connection, database.name)
         create_like(connection, database.name, kept[0] if kept else aside)
         return tuple(kept)
 

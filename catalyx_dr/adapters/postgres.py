@@ -19,11 +19,17 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 _CONNECT_TIMEOUT_SECONDS = 15
 _POLL_SECONDS = 0.2
 # A backup may take hours: no limit that an administrator set for applications may end its transaction. Nor does a
-# database that was set to read only, so that nobody damages it further, hinder its restore.
+# database that was set to read only, so that nobody damages it further, hinder its restore. Names are compared as SQL
+# quotes them, so that no setting may quote more of them on one server than on another.
 SESSION_SETTINGS = (
-    "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c lock_timeout=0 "
-    "-c default_transaction_read_only=off"
+    "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0 -c lock_timeout=0 "
+    "-c default_transaction_read_only=off -c quote_all_identifiers=off"
 )
+_TRANSACTION_TIMEOUT_SINCE = 170_000
+_PRIMARY_WANTED = "name the primary in databases.server.host, or promote this server"
+_WHERE_TO_LOOK = "look at the server and its log, then run again"
+# The limit of connections of what a removal that was cut off has left, which can only be removed.
+_REMAINS = -2
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,8 @@ class PostgresServer:
             raise self._explain(database, error) from None
         try:
             with explained(f"{self} database {database!r}"):
+                if connection.info.server_version >= _TRANSACTION_TIMEOUT_SINCE:
+                    connection.execute("SET transaction_timeout = 0")
                 yield connection
         finally:
             connection.close()
@@ -116,7 +124,7 @@ class PostgresServer:
                 f"{self} refused the password of user {self.at.user!r}; "
                 f"correct key {self.at.password.key!r} of Secret {self.at.password.name!r}"
             )
-        return UnreachableError(f"{self} database {database!r} cannot be reached: {text}")
+        return UnreachableError(f"{self} database {database!r} cannot be reached: {text}; {_WHERE_TO_LOOK}")
 
     def __str__(self) -> str:
         return f"PostgreSQL at {self.at.host}:{self.at.port}"
@@ -128,7 +136,9 @@ def explained(place: str) -> Iterator[None]:
     try:
         yield
     except psycopg.OperationalError as error:
-        raise UnreachableError(f"{place} broke off: {_primary(error)}") from None
+        raise UnreachableError(f"{place} broke off: {_primary(error)}; {_WHERE_TO_LOOK}") from None
+    except errors.ReadOnlySqlTransaction as error:
+        raise CatalyxDrError(f"{place}: {_primary(error)}; {_PRIMARY_WANTED}") from None
     except psycopg.Error as error:
         raise CatalyxDrError(f"{place}: {_primary(error)}") from None
 
@@ -161,6 +171,11 @@ def database_bytes(connection: Connection) -> int:
     return int(fetch_value(connection, "SELECT pg_database_size(current_database())"))
 
 
+def database_oid(connection: Connection) -> int:
+    """Number of the connected database: one that takes its name has another."""
+    return int(fetch_value(connection, "SELECT oid FROM pg_database WHERE datname = current_database()"))
+
+
 def database_sizes(connection: Connection) -> dict[str, int]:
     """Bytes of every database of the server that the user may connect to, by name."""
     query: LiteralString = (
@@ -175,8 +190,25 @@ def size_of(connection: Connection, name: str) -> int:
 
 
 def exists(connection: Connection, name: str) -> bool:
-    """Tell whether the server has a database of this name."""
-    return fetch_value(connection, "SELECT 1 FROM pg_database WHERE datname = %s", name) is not None
+    """Tell whether the server has a database of this name; what a removal that was cut off left is none."""
+    return _connection_limit(connection, name) not in (None, _REMAINS)
+
+
+def drop_remains(connection: Connection, name: str) -> None:
+    """Drop what a removal that was cut off left of this name, and nothing else."""
+    if _connection_limit(connection, name) == _REMAINS:
+        drop(connection, name)
+
+
+def _connection_limit(connection: Connection, name: str) -> int | None:
+    found = fetch_value(connection, "SELECT datconnlimit FROM pg_database WHERE datname = %s", name)
+    return int(found) if found is not None else None
+
+
+def check_is_primary(connection: Connection, server: PostgresServer) -> None:
+    """Raise RefusedError for a standby, on which no database can be made."""
+    if fetch_value(connection, "SELECT pg_is_in_recovery()"):
+        raise RefusedError(f"{server} is a standby, on which nothing can be written; {_PRIMARY_WANTED}")
 
 
 def may_create(connection: Connection) -> bool:

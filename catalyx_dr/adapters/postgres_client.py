@@ -228,7 +228,7 @@ class PostgresClient:
         with open(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             file.write(f"*:*:*:*:{escaped}\n")
         try:
-            yield {"PGPASSFILE": str(path)}
+            yield {"PGPASSFILE": str(path), "PGOPTIONS": SESSION_SETTINGS}
         finally:
             path.unlink(missing_ok=True)
 

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import NoReturn
 
 from pydantic import JsonValue
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from catalyx_dr.adapters import validator_deployment, validator_resource, workloads
 from catalyx_dr.adapters.cluster import Cluster
@@ -25,7 +24,7 @@ from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.identity_proof import Proof, prove
 from catalyx_dr.operations.import_order import TO_RESOURCE, TO_WORKLOAD, FoundDump, ImportOrder, find_dump
 from catalyx_dr.operations.import_preflight import app_of, look, workloads_of
-from catalyx_dr.operations.patience import PATIENT, Patience
+from catalyx_dr.operations.patience import PATIENT, Patience, persistently
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.rebuilt_history import rebuild_dumps
 from catalyx_dr.operations.surroundings import Surroundings
@@ -39,7 +38,6 @@ from catalyx_dr.rules.verdict import Verdict, overridden, require
 __all__ = ["ImportOrder", "import_identities", "preflight"]
 
 _DUMP, _PARTY, _FINGERPRINT, _REPLACED, _VALUES = "dump", "expectedParty", "fingerprint", "replaced", "values"
-_POLL_SECONDS = 1
 
 
 def import_identities(
@@ -253,14 +251,10 @@ class _Run:
         self.progress.phase("verify the validator", 90)
         details = self.progress.record.details
         # A validator that has just started refuses for a moment.
-        attempts = Retrying(
-            stop=stop_after_delay(self.patience.answer),
-            wait=wait_fixed(_POLL_SECONDS),
-            retry=retry_if_exception_type(UnreachableError),
-            reraise=True,
-        )
         identifier, fingerprint, party = self.order.new_identifier, str(details[_FINGERPRINT]), str(details[_PARTY])
-        proof = attempts(prove, self.spec, self.surroundings.secrets, identifier, fingerprint, party)
+        proof = persistently(
+            lambda: prove(self.spec, self.surroundings.secrets, identifier, fingerprint, party), self.patience.answer
+        )
         self._check_contracts_came(proof)
         seconds = int((self.surroundings.now() - self.progress.record.started).total_seconds())
         return self.progress.complete(

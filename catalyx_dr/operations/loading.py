@@ -1,7 +1,9 @@
 """Loads the dumps of a set into new databases beside the present ones, and proves what was loaded."""
 
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +30,8 @@ from catalyx_dr.rules.database_names import (
 )
 
 _SHOWN = 3
+# pg_restore gives no SQLSTATE; the server's words are the only sign of a fault of rights.
+_OF_RIGHTS = re.compile(r'permission denied|must be (?:owner|member|superuser|able)|only superuser|role ".*" does not')
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,11 @@ class LoadTarget:
     request_id: str
     owners: bool = True
     as_role: str | None = None
+
+    @property
+    def unmarked(self) -> str:
+        """What the new database is called until it has its mark."""
+        return f"{self.loading}_new"
 
     def is_loaded(self) -> bool:
         """Tell whether this request has loaded and proven it already."""
@@ -72,7 +81,8 @@ class LoadTarget:
     def discard(self) -> None:
         """Drop what was loaded; what is in place is another database by then."""
         with self.server.maintenance() as connection:
-            postgres.drop(connection, self.loading)
+            for name in (self.loading, self.unmarked):
+                postgres.drop(connection, name)
 
 
 def targets_of(
@@ -87,7 +97,8 @@ def targets_of(
 def try_schemas(targets: Sequence[LoadTarget], folder: Path) -> None:
     """Load everything but rows once: what the user may not make again is known at once, and not after hours.
 
-    Raises RefusedError for a role that is missing, an extension that only a superuser may create, and the like.
+    Raises RefusedError for a role that is missing, an extension that only a superuser may create, and the like;
+    CatalyxDrError for what no right helps against: a full disk, an extension that the server has not.
     """
     for target in targets:
         dump = dump_path(folder, target.role)
@@ -98,6 +109,8 @@ def try_schemas(targets: Sequence[LoadTarget], folder: Path) -> None:
                 target.server, target.loading, dump, role=target.as_role, owners=target.owners, rows=False
             )
         except CatalyxDrError as error:
+            if not _OF_RIGHTS.search(str(error)):
+                raise
             user = target.as_role or target.server.at.user
             raise RefusedError(
                 f"user {user!r} cannot load what the {target.role} dump holds: {error}; where roles or rights are "
@@ -133,7 +146,8 @@ def load_all(
             pool.shutdown(wait=False, cancel_futures=True)
             # Ends the sessions of those that still load.
             for target in targets if not in_place else ():
-                target.discard()
+                with suppress(CatalyxDrError):
+                    target.discard()
             raise
 
 
@@ -208,8 +222,9 @@ def _make_empty(connection: postgres.Connection, target: LoadTarget, dump: Path)
 
     An attempt that was cut off in place left only its own to be like.
     """
-    unmarked = f"{target.loading}_new"
+    unmarked = target.unmarked
     present = postgres.exists(connection, target.database.name)
+    postgres.drop_remains(connection, target.database.name)
     postgres.drop(connection, unmarked)
     model = target.database.name if present else target.loading
     refused = create_like(connection, unmarked, model, None if present else target.client.contents(dump).creation())

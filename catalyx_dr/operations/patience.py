@@ -1,7 +1,15 @@
 """How long a recovery waits for what it does not do itself."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from catalyx_dr.model.errors import UnreachableError
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -19,3 +27,14 @@ class Patience:
 
 
 PATIENT = Patience()
+
+
+def persistently(ask: Callable[[], _Answer], patience: timedelta) -> _Answer:
+    """Ask again while nobody answers, as long as `patience`; the last error is the one to report."""
+    attempts = Retrying(
+        stop=stop_after_delay(patience),
+        wait=wait_fixed(1),
+        retry=retry_if_exception_type(UnreachableError),
+        reraise=True,
+    )
+    return attempts(ask)

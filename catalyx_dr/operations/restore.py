@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -16,14 +17,14 @@ from catalyx_dr.adapters.run_lease import Held
 from catalyx_dr.adapters.volume_store import VolumeStore, disk_explained
 from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.environment_spec import VerdictOverride
-from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError
+from catalyx_dr.model.errors import CatalyxDrError, EndedError, RefusedError, UnprovenError
 from catalyx_dr.model.record import READ_SET, Record, RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.database_swap import replaced_names, swap_in
 from catalyx_dr.operations.kept_databases import drop_leftovers
 from catalyx_dr.operations.loading import LoadTarget, load_all, prove_order, targets_of, try_schemas
 from catalyx_dr.operations.one_run import one_run
-from catalyx_dr.operations.patience import PATIENT, Patience
+from catalyx_dr.operations.patience import PATIENT, Patience, persistently
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.rebuilt_history import rebuild_sets
 from catalyx_dr.operations.restore_preflight import choose_set, look
@@ -168,9 +169,11 @@ class _Run:
         """Leave the validator as it was: running, with its own databases and no half-loaded ones beside them."""
         try:
             yield
-        except BaseException:
+        except BaseException as failure:
+            # A server that has just been started again is waited for, unless this run is ended itself.
+            patience = timedelta() if isinstance(failure, EndedError) else self.patience.answer
             try:
-                self._undo(left)
+                persistently(lambda: self._undo(left), patience)
             except CatalyxDrError as error:
                 self.progress.note(f"attention: the workloads may be stopped; run the same request again: {error}")
             raise

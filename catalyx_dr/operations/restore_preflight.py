@@ -136,6 +136,7 @@ def _database(
 ) -> DatabaseFacts:
     database = spec.databases.of(role)
     with server.maintenance() as connection:
+        postgres.check_is_primary(connection, server)
         version = ServerVersion(connection.info.server_version)
         present = postgres.exists(connection, database.name)
         may_create = postgres.may_create(connection)

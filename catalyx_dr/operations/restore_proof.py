@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TypeVar
 
 from pydantic import JsonValue
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from catalyx_dr.adapters.keycloak import UserLogin, machine_token
 from catalyx_dr.adapters.secret_files import SecretFiles
@@ -16,9 +14,8 @@ from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.dump_identities import machine_login
 from catalyx_dr.operations.identity_proof import wallet_balance, wallet_login
 from catalyx_dr.operations.network_proof import prove_hosting
+from catalyx_dr.operations.patience import persistently
 from catalyx_dr.rules.identity import read_dump
-
-_Answer = TypeVar("_Answer")
 
 
 def prove_restored(
@@ -37,7 +34,7 @@ def prove_restored(
     """
     client = ValidatorClient(spec.api.url)
     _wait_until_ready(client, spec, until_ready)
-    user = _persistently(client.validator_user, until_answered)
+    user = persistently(client.validator_user, until_answered)
     if user.party_hint != spec.party_hint:
         raise UnprovenError(
             f"the validator's operator is {user.party_id}, its party hint should be {spec.party_hint}; "
@@ -47,17 +44,17 @@ def prove_restored(
     ask_participant = _participant(spec, secrets, client, say)
     proofs: list[JsonValue] = ["readiness", "validator-user"]
     if ask_participant is not None:
-        found = _persistently(ask_participant, until_answered)
+        found = persistently(ask_participant, until_answered)
         _check_participant(found, participant_id)
         details["participantId"] = participant_id = found
         proofs.append("identities")
     login = wallet_login(spec, secrets)
     if login is not None:
-        details |= _persistently(lambda: _wallet(client, login), until_answered)
+        details |= persistently(lambda: _wallet(client, login), until_answered)
         proofs.append("wallet")
     if participant_id is not None:
         wanted = participant_id
-        hosted = _persistently(lambda: prove_hosting(spec, user.party_id, wanted), until_answered)
+        hosted = persistently(lambda: prove_hosting(spec, user.party_id, wanted), until_answered)
         proofs += ["scan"] if hosted else []
     return {**details, "provenBy": proofs}
 
@@ -96,14 +93,3 @@ def _wait_until_ready(client: ValidatorClient, spec: ValidatorSpec, patience: ti
         raise UnreachableError(
             f"after {int(patience.total_seconds())} s the validator at {spec.api.url} is not ready; look at its log"
         )
-
-
-def _persistently(ask: Callable[[], _Answer], patience: timedelta) -> _Answer:
-    """Ask again while the validator is still starting; the last error is the one to report."""
-    attempts = Retrying(
-        stop=stop_after_delay(patience),
-        wait=wait_fixed(1),
-        retry=retry_if_exception_type(UnreachableError),
-        reraise=True,
-    )
-    return attempts(ask)

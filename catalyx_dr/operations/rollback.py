@@ -3,20 +3,22 @@
 Nothing is dropped, so that the rollback itself can be undone: then what the restore had put in place returns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from catalyx_dr.adapters import canton_database, postgres, workloads
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.adapters.run_lease import Held
 from catalyx_dr.model.databases import Database, DatabaseRole
-from catalyx_dr.model.errors import RefusedError
+from catalyx_dr.model.errors import CatalyxDrError, EndedError, RefusedError, UnprovenError
 from catalyx_dr.model.record import READ_SET, Record, RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.database_swap import Exchange, exchange
 from catalyx_dr.operations.one_run import one_run
-from catalyx_dr.operations.patience import PATIENT, Patience
+from catalyx_dr.operations.patience import PATIENT, Patience, persistently
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.restore_proof import prove_restored
 from catalyx_dr.operations.surroundings import Surroundings
@@ -209,13 +211,37 @@ class _Run:
 
     def go(self) -> Record:
         """Go through all phases, or those that are left."""
-        self._stop(bool(self.plan.moved))
-        self.progress.phase(self.plan.phase, 40)
-        self.held.check()
-        exchange([self.plan.exchange(place, self.surroundings) for place in self.plan.left], self.patience.unused)
-        self.plan.clear()
+        with self._undone_on_failure():
+            self._stop(bool(self.plan.moved))
+            self.progress.phase(self.plan.phase, 40)
+            self.held.check()
+            exchange([self.plan.exchange(place, self.surroundings) for place in self.plan.left], self.patience.unused)
+            self.plan.clear()
         self._start()
         return self._verify()
+
+    @contextmanager
+    def _undone_on_failure(self) -> Iterator[None]:
+        """Start again what ran on proven databases; in any other case, only the next run can tell what is whole."""
+        try:
+            yield
+        except BaseException as failure:
+            # A server that has just been started again is waited for, unless this run is ended itself.
+            patience = timedelta() if isinstance(failure, EndedError) else self.patience.answer
+            try:
+                persistently(self._undo, patience)
+            except CatalyxDrError as error:
+                self.progress.note(f"attention: the workloads may be stopped; run the same command again: {error}")
+            raise
+
+    def _undo(self) -> None:
+        plan = self.plan
+        if plan.restored.status is not RecordStatus.COMPLETED or len(plan.left) < len(plan.places):
+            raise UnprovenError(f"restore {plan.restored.identifier} or a rollback of it was cut off before")
+        if type(plan).of(plan.spec, plan.restored, self.surroundings).left not in (plan.left, ()):
+            raise UnprovenError("not all databases are exchanged")
+        for workload in plan.spec.workloads:
+            workloads.start(self.cluster, workload)
 
     def _stop(self, needed: bool) -> None:
         if not needed:

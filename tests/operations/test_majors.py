@@ -188,6 +188,24 @@ def test_encoding_and_locale_are_as_before(
     assert server.value("participant", kept) is True
 
 
+@pytest.mark.parametrize("of_major", [15, 18], indirect=True)
+def test_limits_and_settings_of_the_user_hinder_nothing(of_major: Protected, workload_log: WorkloadLog) -> None:
+    """Not a dump whose lines are counted under names, nor a drill on a server without these settings."""
+    server, surroundings = of_major.server, of_major.surroundings
+    limits = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"]
+    limits += ["transaction_timeout"] if server.programs_major >= 17 else []
+    for setting in (*(f"{one} = '1ms'" for one in limits), "default_transaction_read_only = on"):
+        server.run("postgres", sql.SQL(f"ALTER ROLE {{}} SET {setting}"), sql.Identifier(USER))
+    server.run("postgres", sql.SQL("ALTER DATABASE participant SET quote_all_identifiers = on"))
+    spec = of_major.spec.model_copy(update={"drill": Drill(cron="0 4 * * 6")})
+
+    back_up(spec, surroundings)
+
+    assert drill(spec, surroundings, beside(server)).status is RecordStatus.COMPLETED
+    restore(spec, RestoreOrder("latest", "r1"), surroundings, _CLUSTER)
+    assert server.value("participant", "SELECT count(*) FROM participant.lapi_events") == 3000
+
+
 @pytest.mark.parametrize("of_major", [14], indirect=True)
 def test_rights_that_only_a_superuser_may_give_are_told(
     of_major: Protected,
