@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,12 @@ from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.model.databases import Database, Databases, DatabaseServer
 from catalyx_dr.model.errors import UnreachableError
 from catalyx_dr.model.quantity import Quantity
+from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.retention import Retention
 from catalyx_dr.model.target import SpliceHelmTarget
 from catalyx_dr.model.validator_spec import IdentityDumps, ValidatorSpec
+from catalyx_dr.rules.identity import identifier_of
+from catalyx_dr.rules.identity_history import IDENTIFIER_USED, NEW_IDENTIFIER
 
 AUDIENCE = "https://canton.network.global"
 CLIENT_ID, CLIENT_SECRET = "validator-backend", "client-secret-value"
@@ -177,6 +181,19 @@ class Keycloak:
 
 def _refused(status: int, error: str, description: str) -> Reply:
     return Reply.of({"error": error, "error_description": description}, status)
+
+
+def import_that_runs(validator: str, participant_id: str, started: datetime) -> Record:
+    """Record of an import that has started the validator as this participant."""
+    return Record(
+        kind=RecordKind.IDENTITY_IMPORT,
+        identifier="r1",
+        validator=validator,
+        status=RecordStatus.RUNNING,
+        phase="start the workloads",
+        started=started,
+        details={NEW_IDENTIFIER: identifier_of(participant_id), IDENTIFIER_USED: True},
+    )
 
 
 def make_dump(participant: str = PARTICIPANT, **changes: Any) -> dict[str, Any]:

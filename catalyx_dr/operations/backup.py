@@ -37,6 +37,7 @@ from catalyx_dr.operations.streaming import Streamed, stream
 from catalyx_dr.operations.surroundings import Surroundings
 from catalyx_dr.operations.volume_room import make_room
 from catalyx_dr.rules.capture_order import check_order
+from catalyx_dr.rules.identity_history import unproven_start
 from catalyx_dr.rules.set_size import expected_set_bytes
 from catalyx_dr.rules.volume_growth import Measured
 
@@ -92,10 +93,14 @@ class _Run:
         else:
             manifest = self._through_volume(cast(VolumeStore, self.volume), bucket, sources)
         self.progress.phase("remove by retention", 96)
-        faults = prune(
-            self.spec, self.backup, self.surroundings, self.volume, bucket, self.progress, manifest.participant_id
-        )
-        faults += drop_outdated(self.spec, self.surroundings, self.progress.note)
+        try:
+            faults = prune(
+                self.spec, self.backup, self.surroundings, self.volume, bucket, self.progress, manifest.participant_id
+            )
+            faults += drop_outdated(self.spec, self.surroundings, self.progress.note)
+        except EndedError:
+            # The set is listed by now, and whoever heard of a failed run would take it for lost.
+            faults = ["ended from outside while old sets were removed; the next run goes on with that"]
         return self._complete(manifest, [*attention, *faults])
 
     def _lower_priority(self) -> None:
@@ -187,6 +192,10 @@ class _Run:
     def _manifest(self, app: DatabaseCapture, participant: DatabaseCapture, observed: Observed) -> Manifest:
         self.progress.phase("prove the order", 72)
         check_order(app, participant)
+        if observed.participant_id is not None:
+            imports = self.surroundings.records.legible(self.spec.name, RecordKind.IDENTITY_IMPORT).records
+            if unproven := unproven_start(imports, observed.participant_id, self.surroundings.now()):
+                self.progress.attend(unproven)
         upgrade = upgrade_facts(self.spec)
         return Manifest(
             set_id=self.set_id,

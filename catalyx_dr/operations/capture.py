@@ -15,13 +15,17 @@ from catalyx_dr.adapters.rate_limit import limited_way
 from catalyx_dr.model.backup import DatabaseBackup
 from catalyx_dr.model.backup_set import DatabaseCapture, DumpRoles, StoredFile
 from catalyx_dr.model.databases import Database, DatabaseRole
+from catalyx_dr.model.errors import CatalyxDrError
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.surroundings import Surroundings
 
 
 @dataclass(frozen=True)
 class Source:
-    """A database that was found to be what it should be, and the programs that fit its server."""
+    """A database that was found to be what it should be, and the programs that fit its server.
+
+    `oid`: which database it is, whatever takes its name later.
+    """
 
     role: DatabaseRole
     database: Database
@@ -29,6 +33,7 @@ class Source:
     version: ServerVersion
     client: PostgresClient
     bytes: int
+    oid: int
 
 
 @dataclass(frozen=True)
@@ -78,8 +83,8 @@ def look_at(spec: ValidatorSpec, role: DatabaseRole, surroundings: Surroundings)
         client = client_for(version, surroundings.scratch)
         canton_database.check_is_database_of(connection, role, database)
         canton_database.check_is_readable(connection, database)
-        size = postgres.database_bytes(connection)
-    return Source(role, database, server, version, client, size)
+        size, oid = postgres.database_bytes(connection), postgres.database_oid(connection)
+    return Source(role, database, server, version, client, size, oid)
 
 
 def dump(source: Source, folder: Path, proof: DumpProof, backup: DatabaseBackup, now: Callable[[], datetime]) -> Dumped:
@@ -107,7 +112,15 @@ def dump(source: Source, folder: Path, proof: DumpProof, backup: DatabaseBackup,
 
 
 def observe(source: Source, connection: Connection) -> Observed:
-    """Read offset, identity and counts in the connection's snapshot, while pg_dump holds its locks."""
+    """Read offset, identity and counts in the connection's snapshot, while pg_dump holds its locks.
+
+    Raises CatalyxDrError when another database has the name now: an identity import does not wait for backups.
+    """
+    if postgres.database_oid(connection) != source.oid:
+        raise CatalyxDrError(
+            f"database {source.database.name!r} was replaced while the set was taken, so its two databases would be of "
+            "different moments; run again when the recovery has ended"
+        )
     canton_database.lock_tables(connection)
     schema = source.database.schema_name
     is_participant = source.role is DatabaseRole.PARTICIPANT

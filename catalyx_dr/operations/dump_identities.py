@@ -19,7 +19,7 @@ from catalyx_dr.adapters.secret_files import SecretFiles
 from catalyx_dr.adapters.validator_api import ValidatorClient
 from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.capture_id import capture_id
-from catalyx_dr.model.errors import CatalyxDrError, RefusedError
+from catalyx_dr.model.errors import CatalyxDrError, EndedError, RefusedError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.retention import Retention
@@ -37,6 +37,7 @@ from catalyx_dr.rules.identity import (
     of_the_same_keys,
     read_dump,
 )
+from catalyx_dr.rules.identity_history import unproven_start
 from catalyx_dr.rules.retention import removals, report
 
 IN_CLUSTER, IN_BUCKET = "cluster", "bucket"
@@ -78,7 +79,9 @@ def dump_identities(spec: ValidatorSpec, surroundings: Surroundings, cluster: Cl
         check_party(spec, party)
         metadata = describe_dump(spec, dump, content, party, taken)
         check_secret_size(content, metadata.model_dump_json().encode())
-        flags = changes(metadata, known[0][1] if known else None, spec)
+        imports = surroundings.records.legible(spec.name, RecordKind.IDENTITY_IMPORT).records
+        unproven = unproven_start(imports, dump.id, surroundings.now())
+        flags = changes(metadata, known[0][1] if known else None, spec) + ((unproven,) if unproven else ())
         for flag in flags:
             progress.note(f"attention: {flag}")
 
@@ -90,7 +93,11 @@ def dump_identities(spec: ValidatorSpec, surroundings: Surroundings, cluster: Cl
             done = progress.complete(
                 told_of(metadata, locations, flags), size=metadata.bytes, locations=locations, details=details
             )
-    _prune(spec, surroundings, cluster, bucket, metadata, progress)
+    try:
+        _prune(spec, surroundings, cluster, bucket, metadata, progress)
+    except EndedError:
+        # The dump is proven and recorded; who hears of a failed run would look for it in vain.
+        progress.note("attention: ended from outside while old dumps were pruned; the next run goes on with that")
     return done
 
 

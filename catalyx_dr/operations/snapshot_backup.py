@@ -15,7 +15,7 @@ from catalyx_dr.model.backup import VolumeSnapshots
 from catalyx_dr.model.capture import Capture
 from catalyx_dr.model.capture_id import capture_id
 from catalyx_dr.model.databases import DatabaseRole
-from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnreachableError
+from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus, object_name
 from catalyx_dr.model.snapshot_set import DatabaseState, SnapshotCapture, SnapshotManifest
@@ -25,6 +25,7 @@ from catalyx_dr.operations.network import upgrade_facts
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.set_details import set_details
 from catalyx_dr.operations.surroundings import Surroundings
+from catalyx_dr.rules.identity_history import unproven_start
 from catalyx_dr.rules.snapshot_order import SnapshotStep, check_snapshot_order, snapshot_steps
 
 
@@ -96,6 +97,10 @@ class _Run:
             manifest = self._capture()
             self.progress.phase("prove the order", 80)
             check_snapshot_order(manifest)
+            if manifest.participant_id is not None:
+                imports = self.surroundings.records.legible(self.spec.name, RecordKind.IDENTITY_IMPORT).records
+                if unproven := unproven_start(imports, manifest.participant_id, self.surroundings.now()):
+                    self.progress.attend(unproven)
             self.progress.phase("publish", 85)
             self.lease.check()
             self.store.publish(manifest.snapshots[-1].name, manifest)
@@ -116,7 +121,9 @@ class _Run:
         participant_id = None
         for step, percent in zip(steps, (10, 45), strict=False):
             before = [self._state(role) for role in step.roles]
-            participant_id = self._participant_id()
+            earlier, participant_id = participant_id, self._participant_id()
+            if taken and participant_id != earlier:
+                raise UnprovenError(f"participant {earlier} was replaced by {participant_id} while the set was taken")
             taken.append(self._take(step, percent))
             after = [self._state(role) for role in step.roles]
             # What is read before is the least that a snapshot holds; of the app alone the most counts.

@@ -1,13 +1,17 @@
 """What records and dumps tell of a validator's participants: which identifiers were used, and where its party is."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 
+from catalyx_dr.model.errors import UnprovenError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.rules.identity import METADATA_DETAIL, fingerprint_of, identifier_of
 
 # Details of an identity import's record.
 NEW_IDENTIFIER, IDENTIFIER_USED = "newParticipantIdentifier", "identifierUsed"
+# One that began earlier and never ended was killed.
+_LONGEST_IMPORT = timedelta(days=1)
 
 
 def identifiers_of_dumps(known: Iterable[IdentityDumpMetadata]) -> Mapping[str, str]:
@@ -47,6 +51,25 @@ def latest_participant(history: Iterable[Record], known: Iterable[IdentityDumpMe
         and "participantId" in record.details
     ]
     return max(proven)[1] if proven else None
+
+
+def unproven_start(history: Iterable[Record], participant_id: str, now: datetime) -> str:
+    """What to tell of a participant as which an import started the validator without proving it; nothing of others.
+
+    Raises UnprovenError while that import goes on: until it is proven, party and contracts may be elsewhere (domain 4).
+    """
+    for record in history:
+        if (
+            record.kind is RecordKind.IDENTITY_IMPORT
+            and record.status is not RecordStatus.COMPLETED
+            and record.details.get(IDENTIFIER_USED)
+            and record.details.get(NEW_IDENTIFIER) == identifier_of(participant_id)
+        ):
+            told = f"identity import {record.identifier} started the validator as {participant_id}"
+            if record.status is RecordStatus.RUNNING and now - record.started < _LONGEST_IMPORT:
+                raise UnprovenError(f"{told} and has not proven it yet; run again when it has ended")
+            return f"{told} and has not proven it; run that request again, it only proves"
+    return ""
 
 
 def unproven_imports(history: Iterable[Record], dump: IdentityDumpMetadata) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Backup sets: in order, proven, published or absent, kept by rule."""
 
 import io
+from typing import Any
 
 import pytest
 from psycopg import sql
@@ -15,7 +16,9 @@ from catalyx_dr.model.errors import CatalyxDrError, MissingError, RefusedError, 
 from catalyx_dr.model.record import RecordStatus
 from catalyx_dr.model.retention import Retention
 from catalyx_dr.operations.backup import back_up
-from tests.fixtures_postgres import PARTICIPANT_ID, PASSWORD
+from catalyx_dr.operations.capture import Dumped, Source, dump
+from tests.fixtures_identity import import_that_runs
+from tests.fixtures_postgres import PARTICIPANT_ID, PARTICIPANT_TABLES, PASSWORD
 from tests.fixtures_validator import Protected
 
 
@@ -181,6 +184,36 @@ def test_dump_that_cannot_be_decoded_is_not_published(protected: Protected, monk
         back_up(protected.spec, protected.surroundings)
 
     assert _nothing_listed(protected)
+
+
+def test_database_that_is_replaced_between_the_dumps_makes_no_set(
+    protected: Protected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an identity import does, which waits for no backup."""
+
+    def replacing(source: Source, *given: Any) -> Dumped:
+        if source.role is DatabaseRole.PARTICIPANT:
+            protected.server.run("postgres", sql.SQL("ALTER DATABASE participant RENAME TO replaced"))
+            protected.server.create("participant", PARTICIPANT_TABLES)
+        return dump(source, *given)
+
+    monkeypatch.setattr("catalyx_dr.operations.backup.dump", replacing)
+    with pytest.raises(CatalyxDrError, match="database 'participant' was replaced while the set was taken"):
+        back_up(protected.spec, protected.surroundings)
+
+    assert _nothing_listed(protected)
+
+
+def test_participant_of_an_import_that_goes_on_makes_no_set_and_one_that_failed_is_told(protected: Protected) -> None:
+    running = import_that_runs(protected.spec.name, PARTICIPANT_ID, protected.clock())
+    protected.surroundings.records.save(running)
+    with pytest.raises(UnprovenError, match=r"identity import r1 started .* as PAR::.* has not proven it yet"):
+        back_up(protected.spec, protected.surroundings)
+    assert _nothing_listed(protected)
+
+    protected.clock.next_day()
+
+    assert "attention: identity import r1 started" in back_up(protected.spec, protected.surroundings).message
 
 
 def test_set_with_a_damaged_manifest_is_no_set(protected: Protected) -> None:

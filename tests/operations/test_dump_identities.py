@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pyrage
 import pytest
@@ -19,7 +20,7 @@ from catalyx_dr.model.api_access import ValidatorApi
 from catalyx_dr.model.backup import DatabaseBackup
 from catalyx_dr.model.bucket import BackupBucket
 from catalyx_dr.model.damage import Damage
-from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError, UnreachableError
+from catalyx_dr.model.errors import CatalyxDrError, EndedError, RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.identity_dump import IdentityDumpMetadata
 from catalyx_dr.model.record import Record, RecordStatus
 from catalyx_dr.model.retention import Retention
@@ -39,6 +40,7 @@ from tests.fixtures_identity import (
     Reply,
     ValidatorApp,
     declared_spec,
+    import_that_runs,
     make_dump,
     operator,
 )
@@ -377,6 +379,34 @@ def test_token_that_lives_no_longer_than_a_slow_validator_needs_is_enough(
     validator_app.http.always(VALIDATOR_USER, Reply(503), Reply(503), slow)
 
     assert dumping.run().status is RecordStatus.COMPLETED
+
+
+def test_run_that_is_ended_while_it_prunes_has_taken_its_dump_and_the_next_prunes_the_rest(
+    dumping: Dumping, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dumping.declare(identity_dump=IdentityDumps(cron="0 * * * *", retention=Retention(keep=1)))
+    dumping.run()
+    with monkeypatch.context() as patch:
+        patch.setattr("catalyx_dr.operations.dump_identities.delete_dump", Mock(side_effect=EndedError("SIGTERM")))
+        assert dumping.run().status is RecordStatus.COMPLETED
+    assert "ended from outside while old dumps were pruned" in capsys.readouterr().out
+    assert len(dumping.cluster.names) == 2
+
+    dumping.run()
+
+    assert len(dumping.cluster.names) == 1
+
+
+def test_participant_of_an_import_that_goes_on_is_not_published_and_one_that_failed_is_told(dumping: Dumping) -> None:
+    running = import_that_runs(dumping.spec.name, PARTICIPANT, dumping.clock() + timedelta(days=1))
+    dumping.surroundings.records.save(running)
+    with pytest.raises(UnprovenError, match=r"identity import r1 started .* as PAR::.* has not proven it yet"):
+        dumping.run()
+    assert dumping.cluster.names == []
+
+    dumping.surroundings.records.save(running.model_copy(update={"status": RecordStatus.FAILED}))
+
+    assert "run that request again, it only proves" in dumping.run().message
 
 
 def test_run_that_may_still_go_on_is_left_alone(dumping: Dumping) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -19,7 +20,7 @@ from catalyx_dr.adapters import archives, dump_files
 from catalyx_dr.adapters.measured_reading import read_object
 from catalyx_dr.adapters.rate_limit import Pace
 from catalyx_dr.model.bucket import BackupBucket
-from catalyx_dr.model.errors import CatalyxDrError, UnreachableError
+from catalyx_dr.model.errors import CatalyxDrError, EndedError, UnreachableError
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.record import RecordStatus
 from catalyx_dr.model.run_limits import IoPriority, RunLimits
@@ -130,6 +131,25 @@ def test_sigterm_ends_the_run_with_its_phase_in_the_record(destined: Protected) 
     record = back_up(destined.spec, destined.surroundings)
     assert record.status is RecordStatus.COMPLETED
     assert _nothing_is_left_over(destined)
+
+
+def test_run_that_is_ended_while_it_prunes_has_taken_its_set_and_the_next_prunes_the_rest(
+    protected: Protected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        back_up(protected.spec, protected.surroundings)
+        protected.clock.next_day()
+    with monkeypatch.context() as patch:
+        patch.setattr("catalyx_dr.operations.backup.prune", Mock(side_effect=EndedError("SIGTERM")))
+        record = back_up(protected.spec, protected.surroundings)
+    assert record.status is RecordStatus.COMPLETED
+    assert "attention: ended from outside while old sets were removed" in record.message
+    assert len(protected.set_ids) == 4
+
+    protected.clock.next_day()
+    back_up(protected.spec, protected.surroundings)
+
+    assert len(protected.set_ids) == 3
 
 
 def _phase(protected: Protected) -> str:
