@@ -148,7 +148,7 @@ class ThrowawayServer:
         return row[0] if row else None
 
     def _begun(self, after: float = 0) -> subprocess.Popen[bytes]:
-        server = [self.programs / "postgres", "-D", self.data_folder, *self._options]
+        server: list[str | Path] = [self.programs / "postgres", "-D", self.data_folder, *self._options]
         with self._log.open("ab") as log:
             # Ends with the tests even when they are killed, which pg_ctl's would not.
             return subprocess.Popen(

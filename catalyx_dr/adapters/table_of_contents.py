@@ -11,6 +11,7 @@ from catalyx_dr.adapters.programs import running
 
 _TABLE_DATA = re.compile(r"^(\d+); \d+ (\d+) TABLE DATA ")
 _VIEW_DATA = re.compile(r"^\d+; \d+ \d+ MATERIALIZED VIEW DATA (.+)$")
+_ATTACHED = re.compile(r"^\d+; \d+ \d+ TABLE ATTACH ")
 _DATABASE = re.compile(r"^\d+; \d+ \d+ DATABASE .+$", re.MULTILINE)
 _CREATION = re.compile(
     r"^CREATE DATABASE .* WITH TEMPLATE = template0 (ENCODING = .+?)(?: TABLESPACE = .+)?;$", re.MULTILINE
@@ -35,6 +36,11 @@ class TableOfContents:
     def views(self) -> dict[str, str]:
         """Entries that fill materialized views, in their order, to schema, name and owner of each."""
         return {line: found[1] for line in self._listed if (found := _VIEW_DATA.match(line))}
+
+    @property
+    def has_partitions(self) -> bool:
+        """Tell whether a table is a partition of another."""
+        return any(_ATTACHED.match(line) for line in self._listed)
 
     @property
     def rest(self) -> list[str]:

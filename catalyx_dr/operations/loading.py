@@ -27,6 +27,7 @@ from catalyx_dr.rules.database_names import (
     replaced_name,
     restored_mark,
     suffix_of,
+    unmarked_name,
 )
 
 _SHOWN = 3
@@ -53,11 +54,6 @@ class LoadTarget:
     owners: bool = True
     as_role: str | None = None
 
-    @property
-    def unmarked(self) -> str:
-        """What the new database is called until it has its mark."""
-        return f"{self.loading}_new"
-
     def is_loaded(self) -> bool:
         """Tell whether this request has loaded and proven it already."""
         with self.server.maintenance() as connection:
@@ -81,7 +77,7 @@ class LoadTarget:
     def discard(self) -> None:
         """Drop what was loaded; what is in place is another database by then."""
         with self.server.maintenance() as connection:
-            for name in (self.loading, self.unmarked):
+            for name in (self.loading, unmarked_name(self.loading)):
                 postgres.drop(connection, name)
 
 
@@ -222,7 +218,7 @@ def _make_empty(connection: postgres.Connection, target: LoadTarget, dump: Path)
 
     An attempt that was cut off in place left only its own to be like.
     """
-    unmarked = target.unmarked
+    unmarked = unmarked_name(target.loading)
     present = postgres.exists(connection, target.database.name)
     postgres.drop_remains(connection, target.database.name)
     postgres.drop(connection, unmarked)

@@ -31,6 +31,7 @@ from catalyx_dr.rules.database_names import (
     returned_mark,
     rolled_back_name,
     suffix_of,
+    unmarked_name,
 )
 
 ROLLED_BACK = "rolledBack"
@@ -140,7 +141,8 @@ class _Rollback(_Plan):
         """Drop what a half-done restore loaded."""
         for place in self.places:
             with place.server.maintenance() as connection:
-                postgres.drop(connection, place.loading)
+                for name in (place.loading, unmarked_name(place.loading)):
+                    postgres.drop(connection, name)
 
     def told(self) -> str:
         """What was done, for the record."""

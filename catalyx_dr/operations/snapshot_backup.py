@@ -117,8 +117,8 @@ class _Run:
         steps = snapshot_steps(self.spec.databases)
         upgrade = upgrade_facts(self.spec)
         states: dict[DatabaseRole, DatabaseState] = {}
-        taken = []
-        participant_id = None
+        taken: list[SnapshotCapture] = []
+        participant_id: str | None = None
         for step, percent in zip(steps, (10, 45), strict=False):
             before = [self._state(role) for role in step.roles]
             earlier, participant_id = participant_id, self._participant_id()

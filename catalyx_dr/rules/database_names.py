@@ -65,6 +65,11 @@ def loading_name(role: DatabaseRole, suffix: str) -> str:
     return f"{_LOADING}{role}_{suffix}"
 
 
+def unmarked_name(loading: str) -> str:
+    """Name of a new database until it has its mark, by which another request knows whose it is."""
+    return f"{loading}_new"
+
+
 def replaced_name(role: DatabaseRole, suffix: str) -> str:
     """Name of what a restore replaced."""
     return f"{_ASIDE[0]}{role}_{suffix}"

@@ -12,6 +12,7 @@ import pytest
 from psycopg import sql
 
 from catalyx_dr.adapters.cluster import Cluster
+from catalyx_dr.adapters.postgres import Connection
 from catalyx_dr.adapters.postgres_client import PostgresClient
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnreachableError
 from catalyx_dr.model.record import Record, RecordStatus
@@ -80,6 +81,20 @@ def test_server_that_crashes_is_waited_for_and_the_validator_runs_on_as_it_was(
     assert _untouched(backed_up, workload_log)
     assert _restore(backed_up).status is RecordStatus.COMPLETED
     assert backed_up.server.value("participant", _COUNT) == 3000
+
+
+def test_session_that_is_ended_before_a_new_database_has_its_mark_leaves_none(
+    backed_up: Protected, workload_log: WorkloadLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(connection: Connection, *_given: object) -> None:
+        connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("catalyx_dr.adapters.postgres.mark", ended)
+        with pytest.raises(UnreachableError, match="terminating connection due to administrator command"):
+            _restore(backed_up)
+
+    assert _untouched(backed_up, workload_log)
 
 
 @pytest.mark.parametrize("undo", [False, True], ids=["rollback", "undo"])

@@ -13,9 +13,12 @@ from psycopg import sql
 
 from catalyx_dr.adapters import access, validator_deployment, validator_resource, workloads
 from catalyx_dr.adapters.cluster import Cluster
+from catalyx_dr.adapters.fresh_databases import replace_by_fresh
+from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.model.api_access import ValidatorApi, WalletLogin
 from catalyx_dr.model.backup import DatabaseBackup
 from catalyx_dr.model.bucket import BackupBucket
+from catalyx_dr.model.databases import Database
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError, UnreachableError
 from catalyx_dr.model.record import Record, RecordKind, RecordStatus
 from catalyx_dr.model.retention import Retention
@@ -364,6 +367,25 @@ def test_a_run_that_is_cut_off_before_the_start_is_finished_by_the_next(lost: Lo
         for name in kept
     ]
     assert sorted(counts) == [0, 3]
+
+
+def test_a_database_server_that_crashes_is_told_and_the_same_request_finishes(
+    lost: Lost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = lost.protected.server
+
+    def crashing(at: PostgresServer, database: Database, *given: Any) -> tuple[str, ...]:
+        if database.name == "participant":
+            server.crash(0)
+        return replace_by_fresh(at, database, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("catalyx_dr.operations.import_identities.replace_by_fresh", crashing)
+        with pytest.raises(UnreachableError, match=r"look at the server and its log(.|\n)*can still be used"):
+            lost.run()
+    server.wait()
+
+    assert lost.run().status is RecordStatus.COMPLETED
 
 
 def test_the_same_request_continues_after_a_cut_too(lost: Lost) -> None:

@@ -131,6 +131,32 @@ def test_tables_that_look_like_something_else(
     assert server.value("participant", "SELECT sum(length(t)) FROM large") == 3 * 32 * 300_000
 
 
+@pytest.mark.parametrize("streamed", [False, True], ids=["on the volume", "streamed"])
+def test_triggers_of_partitioned_tables_change_no_row_that_is_loaded(
+    protected: Protected, bucket: BackupBucket, silent_validator: WorkloadLog, streamed: bool
+) -> None:
+    with protected.server.owner("participant") as connection:
+        connection.execute("CREATE TABLE parts (n int, t text) PARTITION BY RANGE (n)")
+        for number in range(20):
+            of = f"FOR VALUES FROM ({number * 10}) TO ({number * 10 + 10})"
+            connection.execute(f"CREATE TABLE part_{number} PARTITION OF parts {of}".encode())
+        for statement in (
+            "INSERT INTO parts SELECT n, 'as it was' FROM generate_series(0, 199) n",
+            "CREATE FUNCTION change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.t := 1; RETURN NEW; END'",
+            "CREATE TRIGGER change BEFORE INSERT ON parts FOR EACH ROW EXECUTE FUNCTION change()",
+            "ALTER TABLE parts ADD CONSTRAINT later CHECK (n > 5) NOT VALID",
+        ):
+            connection.execute(statement.encode())
+
+    if streamed:
+        _streamed_round_trip(protected.declared(bucket=bucket, volume=None, parallel_jobs=4))
+    else:
+        _round_trip(protected.declared(parallel_jobs=4))
+
+    assert protected.server.value("participant", "SELECT count(*) FROM parts WHERE t = 'as it was'") == 200
+    assert protected.server.value("participant", "SELECT count(*) FROM pg_trigger WHERE tgname = 'change'") == 21
+
+
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
 def test_other_encodings(protected: Protected, silent_validator: WorkloadLog, encoding: str) -> None:
     server = protected.server
