@@ -11,6 +11,7 @@ import pytest
 from psycopg import sql
 
 from catalyx_dr.adapters.cluster import Cluster
+from catalyx_dr.adapters.postgres import PostgresServer, fetch_value
 from catalyx_dr.model.errors import RefusedError
 from catalyx_dr.model.proofs import Drill
 from catalyx_dr.model.record import RecordStatus
@@ -193,11 +194,13 @@ def test_limits_and_settings_of_the_user_hinder_nothing(of_major: Protected, wor
     """Not a dump whose lines are counted under names, nor a drill on a server without these settings."""
     server, surroundings = of_major.server, of_major.surroundings
     limits = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"]
-    limits += ["transaction_timeout"] if server.programs_major >= 17 else []
-    for setting in (*(f"{one} = '1ms'" for one in limits), "default_transaction_read_only = on"):
+    longer = ["transaction_timeout = '10s'"] if server.programs_major >= 17 else []
+    for setting in (*(f"{one} = '1ms'" for one in limits), *longer, "default_transaction_read_only = on"):
         server.run("postgres", sql.SQL(f"ALTER ROLE {{}} SET {setting}"), sql.Identifier(USER))
     server.run("postgres", sql.SQL("ALTER DATABASE participant SET quote_all_identifiers = on"))
     spec = of_major.spec.model_copy(update={"drill": Drill(cron="0 4 * * 6")})
+    with PostgresServer.reach(spec.databases.server, surroundings.secrets).connect("participant") as connection:
+        assert not longer or fetch_value(connection, "SHOW transaction_timeout") == "0"
 
     back_up(spec, surroundings)
 

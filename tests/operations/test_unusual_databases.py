@@ -131,10 +131,10 @@ def test_tables_that_look_like_something_else(
     assert server.value("participant", "SELECT sum(length(t)) FROM large") == 3 * 32 * 300_000
 
 
-@pytest.mark.parametrize("streamed", [False, True], ids=["on the volume", "streamed"])
 def test_triggers_of_partitioned_tables_change_no_row_that_is_loaded(
-    protected: Protected, bucket: BackupBucket, silent_validator: WorkloadLog, streamed: bool
+    protected: Protected, bucket: BackupBucket, silent_validator: WorkloadLog
 ) -> None:
+    """A streamed dump tells no sizes, by which pg_restore would begin with the rows."""
     with protected.server.owner("participant") as connection:
         connection.execute("CREATE TABLE parts (n int, t text) PARTITION BY RANGE (n)")
         for number in range(20):
@@ -148,10 +148,7 @@ def test_triggers_of_partitioned_tables_change_no_row_that_is_loaded(
         ):
             connection.execute(statement.encode())
 
-    if streamed:
-        _streamed_round_trip(protected.declared(bucket=bucket, volume=None, parallel_jobs=4))
-    else:
-        _round_trip(protected.declared(parallel_jobs=4))
+    _streamed_round_trip(protected.declared(bucket=bucket, volume=None, parallel_jobs=4))
 
     assert protected.server.value("participant", "SELECT count(*) FROM parts WHERE t = 'as it was'") == 200
     assert protected.server.value("participant", "SELECT count(*) FROM pg_trigger WHERE tgname = 'change'") == 21
