@@ -38,6 +38,7 @@ class AgentPod:
     """What a pod runs and may see.
 
     `secrets` are mounted as files below /etc/catalyx-dr/secrets; `talks_to_cluster` mounts the service account's token.
+    `waits_for`: one of the Secrets that the pod does not start without.
     """
 
     spec: ValidatorSpec
@@ -49,6 +50,7 @@ class AgentPod:
     scratch_limit: Quantity | None = None
     talks_to_cluster: bool = True
     companion: Companion | None = None
+    waits_for: str | None = None
 
     @property
     def _names(self) -> ObjectNames:
@@ -181,7 +183,7 @@ class AgentPod:
                     "name": name,
                     "items": [{"key": one.key, "path": f"{folder}/{name}/{one.key}"} for one in keys],
                     # A missing Secret would hold the pod back without a word; the command says which one is missing.
-                    "optional": True,
+                    "optional": name != self.waits_for,
                 }
             }
             for name, keys in groupby(self.secrets, key=lambda secret: secret.name)

@@ -2,7 +2,7 @@
 
 import os
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from lightkube import Client, KubeConfig
 from lightkube.config.client_adapter import verify_cluster
 from lightkube.config.kubeconfig import SingleConfig
 from lightkube.core.exceptions import ApiError, ConfigError
-from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.models.meta_v1 import ObjectMeta, OwnerReference
 from lightkube.resources.core_v1 import ConfigMap, Secret
 
 from catalyx_dr.adapters.api_silence import PatientTransport
@@ -70,10 +70,18 @@ class Cluster:
             self.client.delete(ConfigMap, name, namespace=self.namespace)
 
     def create_secret(
-        self, name: str, data: Mapping[str, bytes], object_labels: Mapping[str, str], *, immutable: bool
+        self,
+        name: str,
+        data: Mapping[str, bytes],
+        object_labels: Mapping[str, str],
+        *,
+        immutable: bool,
+        owners: Sequence[OwnerReference] = (),
     ) -> None:
-        """Create a Secret; RefusedError when the name is taken."""
-        metadata = ObjectMeta(name=name, namespace=self.namespace, labels=dict(object_labels))
+        """Create a Secret, which goes when its owners do; RefusedError when the name is taken."""
+        metadata = ObjectMeta(
+            name=name, namespace=self.namespace, labels=dict(object_labels), ownerReferences=list(owners)
+        )
         encoded = {key: b64encode(value).decode() for key, value in data.items()}
         with explained(f"create Secret {self.namespace}/{name}"):
             self.client.create(Secret(metadata=metadata, data=encoded, immutable=immutable))

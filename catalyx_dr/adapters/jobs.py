@@ -78,6 +78,13 @@ def cron_jobs(cluster: Cluster) -> list[str]:
         return sorted(job.metadata.name for job in found if job.metadata and job.metadata.name)
 
 
+def as_owner(cluster: Cluster, name: str) -> OwnerReference:
+    """The Job as the owner of what is to go with it."""
+    with explained(f"read Job {cluster.namespace}/{name}"):
+        uid = cluster.client.get(Job, name, namespace=cluster.namespace).metadata.uid  # type: ignore[union-attr]
+    return OwnerReference(apiVersion="batch/v1", kind="Job", name=name, uid=str(uid))
+
+
 def state(cluster: Cluster, name: str) -> JobState:
     """Where the Job stands now."""
     job = if_there(

@@ -13,7 +13,7 @@ from catalyx_dr.adapters.cluster import connect, explained
 from catalyx_dr.adapters.recovery_jobs import installed
 from catalyx_dr.cli.options import Context, Kubeconfig, Namespace, Validator
 from catalyx_dr.model.errors import RefusedError, UnprovenError
-from catalyx_dr.operations.adopt_in_cluster import adopt_dump_from_secret, adopt_pair, lent_secret
+from catalyx_dr.operations.adopt_in_cluster import adopt_dump_from_file, adopt_dump_from_secret, adopt_pair
 from catalyx_dr.operations.surroundings import utc_now
 from catalyx_dr.rules.identity import read_dump
 
@@ -52,8 +52,7 @@ def dump(
         if file is not None:
             content = _content(file)
             arguments = _arguments(taken or _taken(file), f"file {file.name}", party_id)
-            with lent_secret(cluster, protected.spec, content) as lent:
-                adopt_dump_from_secret(cluster, protected, lent, arguments, _say)
+            adopt_dump_from_file(cluster, protected, content, arguments, _say)
             return
         with explained(f"read Secret {namespace}/{secret}"):
             metadata = cluster.client.get(Secret, str(secret), namespace=namespace).metadata

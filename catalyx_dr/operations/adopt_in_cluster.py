@@ -1,8 +1,7 @@
 """Starts an adoption as a Job, which has the volume, the store and the client programs, and follows it to its end."""
 
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 
 from catalyx_dr.adapters import jobs
@@ -25,17 +24,26 @@ def adopt_dump_from_secret(
     cluster: Cluster, protected: Installed, secret: str, arguments: tuple[str, ...], say: Say
 ) -> None:
     """Adopt the dump in a Secret of the namespace; raises RefusedError or CatalyxDrError as the Job ended."""
-    spec = protected.spec
-    if spec.identity_dump is None:
-        raise RefusedError(f"validator {spec.name!r} declares no identityDump; declare it first, then pulumi up")
-    pod = AgentPod(
-        spec=spec,
-        agent=protected.agent,
-        arguments=("adopt-dump", "--secret", secret, *arguments),
-        service_account=ObjectNames.of(spec).identity_dump,
-        secrets=(*for_identity_dump(spec), SecretKey(name=secret, key=SECRET_KEY)),
-    )
-    _run(cluster, pod, _DUMP_DEADLINE, say)
+    _run(cluster, _dump_pod(protected, secret, arguments), _new_name(protected.spec), _DUMP_DEADLINE, say)
+
+
+def adopt_dump_from_file(
+    cluster: Cluster, protected: Installed, content: bytes, arguments: tuple[str, ...], say: Say
+) -> None:
+    """Adopt a dump of this content; errors are those of `adopt_dump_from_secret`.
+
+    It travels in a Secret that belongs to the Job, so that it goes with the Job when nobody follows that to its end.
+    """
+    name = _new_name(protected.spec)
+
+    def lend() -> None:
+        owner = jobs.as_owner(cluster, name)
+        cluster.create_secret(name, {SECRET_KEY: content}, labels(protected.spec.name), immutable=True, owners=(owner,))
+
+    try:
+        _run(cluster, _dump_pod(protected, name, arguments, waits=True), name, _DUMP_DEADLINE, say, lend)
+    finally:
+        cluster.delete_secret(name)
 
 
 def adopt_pair(cluster: Cluster, protected: Installed, name: str, arguments: tuple[str, ...], say: Say) -> None:
@@ -52,24 +60,39 @@ def adopt_pair(cluster: Cluster, protected: Installed, name: str, arguments: tup
         backup_volume=spec.backup.volume is not None,
         scratch_limit=spec.backup.scratch,
     )
-    _run(cluster, pod, spec.backup.deadline, say)
+    _run(cluster, pod, _new_name(spec), spec.backup.deadline, say)
 
 
-@contextmanager
-def lent_secret(cluster: Cluster, spec: ValidatorSpec, content: bytes) -> Iterator[str]:
-    """A Secret with the content of a file, there only as long as the Job needs it."""
-    name = f"{spec.name}-adopt-{secrets.token_hex(3)}"
-    cluster.create_secret(name, {SECRET_KEY: content}, labels(spec.name), immutable=True)
-    try:
-        yield name
-    finally:
-        cluster.delete_secret(name)
+def _dump_pod(protected: Installed, secret: str, arguments: tuple[str, ...], *, waits: bool = False) -> AgentPod:
+    """`waits`: for the Secret, which is made after its Job."""
+    spec = protected.spec
+    if spec.identity_dump is None:
+        raise RefusedError(f"validator {spec.name!r} declares no identityDump; declare it first, then pulumi up")
+    return AgentPod(
+        spec=spec,
+        agent=protected.agent,
+        arguments=("adopt-dump", "--secret", secret, *arguments),
+        service_account=ObjectNames.of(spec).identity_dump,
+        secrets=(*for_identity_dump(spec), SecretKey(name=secret, key=SECRET_KEY)),
+        waits_for=secret if waits else None,
+    )
 
 
-def _run(cluster: Cluster, pod: AgentPod, deadline: timedelta, say: Say) -> None:
-    name = f"{pod.spec.name}-adopt-{secrets.token_hex(3)}"
+def _new_name(spec: ValidatorSpec) -> str:
+    return f"{spec.name}-adopt-{secrets.token_hex(3)}"
+
+
+def _run(
+    cluster: Cluster,
+    pod: AgentPod,
+    name: str,
+    deadline: timedelta,
+    say: Say,
+    submitted: Callable[[], None] = lambda: None,
+) -> None:
     jobs.submit(cluster, pod.job_manifest(name, deadline))
     try:
+        submitted()
         state = jobs.follow(cluster, name, say)
         refused = jobs.exit_code(cluster, name) == _REFUSED
     finally:

@@ -1,14 +1,21 @@
 """An identity dump of others joins the history through a real Job; what is refused leaves nothing behind."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from lightkube import Client
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.batch_v1 import Job
 from lightkube.resources.core_v1 import Secret
+from lightkube.types import CascadeType
 
+from catalyx_dr.adapters import jobs
+from catalyx_dr.adapters.cluster import Cluster
+from catalyx_dr.adapters.waiting import came_true
+from catalyx_dr.model.errors import CatalyxDrError
 from catalyx_dr.model.record import Record, RecordKind
 from tests.cli.conftest import Typed
 from tests.fixtures_identity import FINGERPRINT, make_dump
@@ -50,6 +57,25 @@ def test_file_of_splice_is_adopted_under_the_moment_of_its_name(
     assert (record.kind, record.identifier) == (RecordKind.IDENTITY_DUMP, "20260301t060000z")
     assert client.get(Secret, "acme-identities-20260301t060000z", namespace=namespace).immutable
     assert left(client, namespace) == []
+
+
+def test_secret_of_a_file_goes_with_its_job_when_the_command_is_killed(
+    client: Client, namespace: str, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare_live(client, namespace, backup=VOLUME_ONLY)
+    file = tmp_path / "dump.json"
+    file.write_text(json.dumps(make_dump()))
+    with monkeypatch.context() as killed:
+        killed.setattr(jobs, "follow", Mock(side_effect=CatalyxDrError("killed")))
+        killed.setattr(jobs, "remove", Mock())
+        killed.setattr(Cluster, "delete_secret", Mock())
+        assert typed("adopt", "dump", str(file), "-n", namespace).code == 1
+    job, secret = left(client, namespace)
+    assert job == secret
+
+    client.delete(Job, job, namespace=namespace, cascade=CascadeType.BACKGROUND)
+
+    assert came_true(lambda: left(client, namespace) == [], timedelta(seconds=60))
 
 
 def test_secret_of_the_vendor_is_adopted_and_stays(client: Client, namespace: str, typed: Typed) -> None:
