@@ -220,6 +220,24 @@ _KNOWN = (
         "check endpoint, bucket name and access key; sets that are proven on the volume stay",
     ),
     _Known(
+        r'"(base|global|pg_)[^"]*": No space left',
+        "database-disk-full",
+        "the disk of the database server is full; the backup volume is not",
+        "give the server's volume room, or drop databases that were set aside, and run the same request again",
+    ),
+    _Known(
+        r"too many (clients|connections)|remaining connection slots",
+        "database-connections",
+        "the server lets this user, or anybody, make no more connections",
+        "end idle sessions, or raise max_connections or the CONNECTION LIMIT of role or database",
+    ),
+    _Known(
+        r"is a standby|during recovery",
+        "database-standby",
+        "databases.server names a standby, on which nothing can be written",
+        "name the primary in databases.server.host, or a Service that follows it",
+    ),
+    _Known(
         r"PostgreSQL at .* cannot be reached|broke off",
         "database-unreachable",
         "the database server does not answer",
