@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -36,6 +37,7 @@ from components.permissions import backup_rules, drill_rules, recovery_rules, ve
 from dev.cluster import kubeconfig_path
 from dev.cluster.lifecycle import external_kubeconfig
 from dev.cluster.waiting import wait_until
+from tests.fixtures_identity import import_that_runs
 from tests.fixtures_postgres import PARTICIPANT_ID
 from tests.local_cluster.database_servers import TEST_PATIENCE, Servers
 from tests.local_cluster.pods import Kubectl, namespace_of
@@ -112,6 +114,23 @@ def test_an_app_that_is_ahead_is_not_published_and_nothing_stays(two_servers: Se
     assert two_servers.store.found() == []
     (record,) = two_servers.surroundings.records.list("acme", RecordKind.BACKUP_SET)
     assert (record.status, record.phase) == (RecordStatus.FAILED, "prove the order")
+
+
+def test_a_participant_that_an_import_brings_up_is_in_no_set(
+    two_servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget(two_servers)
+    other = PARTICIPANT_ID.replace("validator-1", "validator-1b")
+    with monkeypatch.context() as patch:
+        patch.setattr("catalyx_dr.adapters.canton_database.participant_id", Mock(side_effect=[PARTICIPANT_ID, other]))
+        with pytest.raises(UnprovenError, match=f"{PARTICIPANT_ID} was replaced by {other} while the set was taken"):
+            snapshot(two_servers.spec(), two_servers.surroundings, two_servers.store)
+    records = two_servers.surroundings.records
+    records.save(import_that_runs("acme", PARTICIPANT_ID, two_servers.clock()))
+    two_servers.clock.shift += timedelta(minutes=1)
+    with pytest.raises(UnprovenError, match=r"identity import r1 .* has not proven it yet"):
+        snapshot(two_servers.spec(), two_servers.surroundings, two_servers.store)
+    assert two_servers.store.found() == []
 
 
 def test_retention_keeps_the_newest_and_their_records(one_server: Servers) -> None:

@@ -15,12 +15,15 @@ from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.postgres import Connection
 from catalyx_dr.adapters.postgres_client import PostgresClient
 from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnreachableError
-from catalyx_dr.model.record import Record, RecordStatus
+from catalyx_dr.model.proofs import Drill
+from catalyx_dr.model.record import Record, RecordKind, RecordStatus
+from catalyx_dr.operations.drill import drill
 from catalyx_dr.operations.patience import Patience
 from catalyx_dr.operations.progress import Progress
 from catalyx_dr.operations.restore import RestoreOrder, restore
 from catalyx_dr.operations.rollback import roll_back
 from tests.fixtures_postgres import USER
+from tests.fixtures_restore import beside
 from tests.fixtures_validator import Protected, WorkloadLog
 
 _PATIENCE = Patience(*[timedelta(seconds=15)] * 4)
@@ -132,6 +135,20 @@ def test_rollback_of_a_restore_that_was_never_proven_starts_nothing_when_it_fail
     assert "attention: the workloads may be stopped; run the same command again" in capsys.readouterr().out
     backed_up.server.wait()
     assert _roll_back(backed_up).status is RecordStatus.COMPLETED
+
+
+def test_server_that_crashes_in_a_drill_damages_no_set(backed_up: Protected, when: When) -> None:
+    spec = backed_up.spec.model_copy(update={"drill": Drill(cron="0 4 * * 6")})
+    when("load participant", lambda: backed_up.server.crash(_AWAY))
+
+    with pytest.raises(CatalyxDrError, match=r"PostgreSQL at .* look at the server and its log"):
+        drill(spec, backed_up.surroundings, beside(backed_up.server))
+
+    assert [record.status for record in backed_up.records if record.kind is RecordKind.DRILL] == [RecordStatus.FAILED]
+    backed_up.server.wait()
+    backed_up.clock.next_day()
+    assert drill(spec, backed_up.surroundings, beside(backed_up.server)).status is RecordStatus.COMPLETED
+    assert _left(backed_up) == []
 
 
 @pytest.fixture
