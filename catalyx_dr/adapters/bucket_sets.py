@@ -106,8 +106,14 @@ class BucketSets:
         return max((lock for lock in locks if lock is not None), default=None)
 
     def remove(self, set_id: str) -> bool:
-        """Remove a set, its manifest first; False when a lock of which the store did not tell forbids it."""
-        return self.store.delete(self.key(set_id, MANIFEST_NAME)) and self.store.delete_below(self.key(set_id, ""))
+        """Remove a set, its manifest first; False when a lock of which the store did not tell forbids it.
+
+        What is held of the rest, for example by a legal hold, is no set any more: later runs try to `clean` it.
+        """
+        if not self.store.delete(self.key(set_id, MANIFEST_NAME)):
+            return False
+        self.store.delete_below(self.key(set_id, ""))
+        return True
 
     def headless(self) -> list[str]:
         """Ids of which there are objects and no manifest, in their order."""
@@ -120,10 +126,8 @@ class BucketSets:
         later run.
         """
         left = [one for one in self.headless() if captured_at(one) < begun_before and one not in spared]
-        for set_id in left:
-            self.remove(set_id)
         self.store.abort_uploads(self._folder, begun_before)
-        return left
+        return [set_id for set_id in left if self.store.delete_below(self.key(set_id, ""))]
 
     def abandon(self, set_id: str, now: datetime) -> None:
         """Remove what an unfinished export left."""

@@ -21,7 +21,7 @@ from catalyx_dr.model.record import RecordStatus
 from catalyx_dr.model.retention import Retention
 from catalyx_dr.operations.backup import back_up
 from catalyx_dr.operations.progress import Progress
-from tests.fixtures_bucket import AND_LIKE_AWS, EVERY_STORE, S3Server, declared_bucket
+from tests.fixtures_bucket import AND_LIKE_AWS, EVERY_STORE, LIKE_AWS, S3Server, declared_bucket
 from tests.fixtures_validator import Protected
 from tests.odd_store import lost, odd_store
 
@@ -245,6 +245,30 @@ def test_retention_waits_for_the_lock(
     assert _published(locked) == taken
     assert locked.bucket_sets.remove(taken[0]) is False
     assert _published(locked) == taken
+
+
+@LIKE_AWS
+def test_what_a_legal_hold_keeps_of_a_removed_set_is_no_set_and_goes_when_it_ends(
+    protected: Protected, s3_server: S3Server
+) -> None:
+    name, client = "held", s3_server.client()
+    client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    held = protected.declared(volume=None, bucket=declared_bucket(s3_server, name, retention=Retention(keep=1)))
+    first = back_up(held.spec, held.surroundings).identifier
+    key = held.bucket_sets.key(first, "participant.dump.0001.age")
+    client.put_object_legal_hold(Bucket=name, Key=key, LegalHold={"Status": "ON"})
+
+    for _ in range(2):
+        held.clock.next_day()
+        newest = back_up(held.spec, held.surroundings)
+        assert "attention" not in newest.message
+        assert [record.identifier for record in held.records] == [newest.identifier]
+        assert list(held.bucket_sets.listed()[first]) == ["participant.dump.0001.age"]
+
+    client.put_object_legal_hold(Bucket=name, Key=key, LegalHold={"Status": "OFF"})
+    held.clock.next_day()
+    newest = back_up(held.spec, held.surroundings)
+    assert list(held.bucket_sets.listed()) == [newest.identifier]
 
 
 @AND_LIKE_AWS
