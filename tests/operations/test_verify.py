@@ -247,8 +247,9 @@ def test_dump_that_hashes_right_and_cannot_be_decoded_is_damaged(on_volume: Veri
     del document["seal"]
     _manifest(on_volume, newest).write_bytes(sealed(document))
 
-    (fault,) = on_volume.faults()
+    forged, fault = on_volume.faults()
 
+    assert "its manifest is not the one that its run wrote" in forged
     assert "participant cannot be decoded" in fault
 
 
