@@ -2,7 +2,6 @@
 
 import grpc
 
-from dev.engine.kubernetes_plugin.provider import KubernetesProvider
 from dev.engine.language_host import PythonLanguageHost
 from dev.toolchain.extracted_packages import ExtractedPackages
 from dev.toolchain.postgres_programs import postgres_programs
@@ -12,19 +11,6 @@ _FOR_TESTS = (postgres_programs, ExtractedPackages, ExtractedPackages.command)
 
 # The gRPC protocols of the Pulumi engine name these; the library calls them.
 _ENGINE_CALLS = (
-    KubernetesProvider.Cancel,
-    KubernetesProvider.CheckConfig,
-    KubernetesProvider.Configure,
-    KubernetesProvider.Construct,
-    KubernetesProvider.Create,
-    KubernetesProvider.Delete,
-    KubernetesProvider.Diff,
-    KubernetesProvider.DiffConfig,
-    KubernetesProvider.GetPluginInfo,
-    KubernetesProvider.Handshake,
-    KubernetesProvider.Invoke,
-    KubernetesProvider.Read,
-    KubernetesProvider.Update,
     PythonLanguageHost.About,
     PythonLanguageHost.GetProgramDependencies,
     PythonLanguageHost.GetRequiredPackages,

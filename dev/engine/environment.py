@@ -12,10 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from dev.cache_folder import cache_folder, content_key, only_one
-from dev.toolchain.go_tools import PULUMI
+from dev.toolchain.go_tools import KUBERNETES_PLUGIN, PULUMI
 
 LAUNCHERS = Path(__file__).resolve().with_name("bin")
-KUBERNETES_LAUNCHER = Path(__file__).resolve().with_name("kubernetes_bin")
 # Stacks of the local platform hold nothing that is worth protecting, and their files are shared.
 LOCAL_PASSPHRASE = "catalyx-dr-local"
 
@@ -23,7 +22,7 @@ LOCAL_PASSPHRASE = "catalyx-dr-local"
 def engine_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return `base` (this process's environment) with what the engine needs; what is set already stays.
 
-    Builds the command line into the cache when the machine has none. Raises StepError when that fails.
+    Builds the command line and the plugin into the cache when the machine has none. Raises StepError when that fails.
     """
     environment = dict(os.environ if base is None else base)
     search_path = environment.get("PATH", os.defpath)
@@ -33,7 +32,7 @@ def engine_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
         if "PULUMI_HOME" not in environment and not _has_kubernetes(home):
             home = _own_home()
     if not shutil.which("pulumi-resource-kubernetes", path=search_path) and not _has_kubernetes(home):
-        search_path = os.pathsep.join((search_path, str(KUBERNETES_LAUNCHER)))
+        search_path = os.pathsep.join((search_path, str(KUBERNETES_PLUGIN.build().parent)))
     environment |= {"PATH": search_path, "PULUMI_HOME": str(home)}
     defaults = {
         "PULUMI_BACKEND_URL": f"file://{cache_folder('pulumi', 'state')}",
@@ -65,20 +64,21 @@ def _installation() -> Path:
 
 
 def _own_home() -> Path:
-    """Return a home folder of this checkout, with the stand-in of the Kubernetes plugin and without an automatic log.
+    """Return a home folder with the Kubernetes plugin and without an automatic log.
 
     The engine warns about a plugin that it finds on PATH. Its log has no switch, costs a third of the time of a large
     preview and grows by a megabyte a run; it gives up silently when it cannot make its folder.
     """
+    program = KUBERNETES_PLUGIN.build()
     wanted = version("pulumi-kubernetes")
-    home = cache_folder("pulumi", f"home-{content_key([str(KUBERNETES_LAUNCHER), wanted])}")
+    home = cache_folder("pulumi", f"home-{content_key([str(program), wanted])}")
     (home / "logs").touch()
-    plugin = home / "plugins" / f"resource-kubernetes-v{wanted}" / "pulumi-resource-kubernetes"
+    plugin = home / "plugins" / f"resource-kubernetes-v{wanted}" / program.name
     with only_one("pulumi-home"):
         if not plugin.exists():
             plugin.parent.mkdir(parents=True, exist_ok=True)
             plugin.unlink(missing_ok=True)
-            plugin.symlink_to(KUBERNETES_LAUNCHER / plugin.name)
+            plugin.symlink_to(program)
     return home
 
 

@@ -1,13 +1,11 @@
 """What volumes of the local cluster are made by: a driver of our own, the official sidecars, and their manifests."""
 
-import json
 import shutil
-import subprocess
 from pathlib import Path
 
 from dev.cache_folder import cache_folder, content_key, files_below, only_one
 from dev.steps import step
-from dev.toolchain.go_tools import GoTool, go_for
+from dev.toolchain.go_tools import GoTool, module_folder
 
 PROVISIONER_VERSION = "6.4.0"
 RESIZER_VERSION = "2.3.0"
@@ -65,16 +63,7 @@ def _copy_manifests(recipe: Path, folder: Path) -> None:
     unfinished.mkdir(parents=True)
     with step("take the manifests of the snapshot API", "csi-manifests", "Run again to go on.") as taking:
         for module, files in MANIFESTS:
-            done = subprocess.run(
-                [go_for(recipe / "go.mod"), "mod", "download", "-json", module],
-                cwd=recipe,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode != 0:
-                taking.fail(f"go mod download {module}: {done.stderr.strip() or done.stdout.strip()}")
-            for path in sorted(Path(json.loads(done.stdout)["Dir"]).glob(files)):
+            for path in sorted(module_folder(module, recipe, taking).glob(files)):
                 name = f"{module.removeprefix(MODULES).replace('/', '-').lstrip('-')}-{path.name}"
                 shutil.copyfile(path, unfinished / name)
     unfinished.rename(folder)

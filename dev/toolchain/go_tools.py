@@ -1,5 +1,6 @@
 """Tools built from Go modules into the cache: each once for its version and recipe."""
 
+import json
 import os
 import re
 import shutil
@@ -8,13 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dev.cache_folder import cache_folder, content_key, files_below, only_one
-from dev.steps import StepError, step
+from dev.steps import Step, StepError, step
 
 RECIPES = Path(__file__).resolve().parent
 KUBERNETES_VERSION = "1.34.3"
 PULUMI_VERSION = "3.259.0"
 VERSITYGW_VERSION = "1.8.0"
 COREDNS_VERSION = "1.14.2"
+# A commit after 4.24: no release of the plugin is in the module proxy.
+KUBERNETES_PLUGIN_VERSION = "4.25.0"
+PLUGIN_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 MINIMUM_MEMORY_ADVICE = "A killed compiler means too little memory: 4 GB free are enough."
 
 
@@ -23,7 +27,8 @@ class GoTool:
     """A program and how it is built.
 
     recipe: folder below dev/toolchain with go.mod and go.sum; package: what is built in it;
-    symbols: values set at link time; takes: how long a cold build takes on two free cores.
+    symbols: values set at link time; takes: how long a cold build takes on two free cores;
+    embedded: files that the recipe embeds: their name there, the module that has them, and where.
     """
 
     recipe: str
@@ -32,6 +37,7 @@ class GoTool:
     package: str
     symbols: tuple[tuple[str, str], ...] = ()
     takes: str = ""
+    embedded: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -67,8 +73,14 @@ class GoTool:
         with step(title, f"build-{self.recipe}", f"Run again to go on. {MINIMUM_MEMORY_ADVICE}") as building:
             path.parent.mkdir(parents=True, exist_ok=True)
             unfinished = path.with_suffix(".new")
+            overlay = path.with_suffix(".overlay")
+            replaced = {
+                str(self.folder / name): str(module_folder(module, self.folder, building) / source)
+                for name, module, source in self.embedded
+            }
+            overlay.write_text(json.dumps({"Replace": replaced}))
             building.run(
-                ["nice", go, "build", "-v", *self.flags, "-o", unfinished, self.package],
+                ["nice", go, "build", "-v", "-overlay", overlay, *self.flags, "-o", unfinished, self.package],
                 cwd=self.folder,
                 environment={**os.environ, "CGO_ENABLED": "0"},
             )
@@ -100,6 +112,15 @@ PULUMI = GoTool(
     (("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version", f"v{PULUMI_VERSION}"),),
     "4 minutes",
 )
+KUBERNETES_PLUGIN = GoTool(
+    "kubernetes_plugin",
+    "pulumi-resource-kubernetes",
+    KUBERNETES_PLUGIN_VERSION,
+    ".",
+    ((f"{PLUGIN_MODULE}/pkg/version.Version", KUBERNETES_PLUGIN_VERSION),),
+    "5 minutes",
+    (("schema.json", PLUGIN_MODULE, "cmd/pulumi-resource-kubernetes/schema.json"),),
+)
 
 
 def pulumi() -> Path:
@@ -117,6 +138,20 @@ def kubectl() -> Path:
         fresh.symlink_to(program)
         fresh.rename(link)
     return link
+
+
+def module_folder(module: str, recipe: Path, reading: Step) -> Path:
+    """The folder of a module that a recipe pins, downloaded when it is not there; fails the step when it cannot be."""
+    done = subprocess.run(
+        [go_for(recipe / "go.mod"), "mod", "download", "-json", module],
+        cwd=recipe,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        reading.fail(f"go mod download {module}: {done.stderr.strip() or done.stdout.strip()}")
+    return Path(json.loads(done.stdout)["Dir"])
 
 
 def go_for(go_mod: Path) -> str:

@@ -24,10 +24,8 @@ def stack(platform_api: Client, tmp_path_factory: pytest.TempPathFactory) -> Dec
     """The local stack after its first `pulumi up`, in a folder of its own."""
     local = LocalStack(tmp_path_factory.mktemp("stack"))
     local.create()
-    declared = DeclaredStack(local, platform_api)
-    first = declared.up()
-    assert first.code == 0, first.told
-    return declared
+    local.first_up()
+    return DeclaredStack(local, platform_api)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dev.engine.environment import KUBERNETES_LAUNCHER, LAUNCHERS, engine_environment
+from dev.engine.environment import LAUNCHERS, engine_environment
 
 RUN_SECONDS = 120
 
@@ -30,7 +30,7 @@ class PulumiProject:
         environment = engine_environment(
             {**os.environ, "PULUMI_HOME": str(folder / "home"), "PULUMI_BACKEND_URL": f"file://{folder}/state"}
         )
-        path = os.pathsep.join((str(LAUNCHERS), str(KUBERNETES_LAUNCHER), environment["PATH"]))
+        path = os.pathsep.join((str(LAUNCHERS), environment["PATH"]))
         mark_name, mark_value = self._mark.split("=")
         self.environment = environment | {
             "PATH": path,

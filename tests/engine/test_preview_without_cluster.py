@@ -26,12 +26,9 @@ def test_preview_works_and_up_refuses_without_a_cluster(new_project: NewProject,
     project.environment["KUBECONFIG"] = str(tmp_path / "absent")
     preview = project.succeed("preview", "--diff")
     assert "+ 3 to create" in preview
-    assert "unreachable" in preview
-    assert str(tmp_path / "absent") in preview
 
     project.succeed("config", "set", "--secret", "kubernetes:kubeconfig", UNREACHABLE)
     preview = project.succeed("preview", "--diff")
-    assert "127.0.0.1:1" in preview
     assert 'namespace: "there"' in preview
     refused = project.run("up", "--yes", "--skip-preview")
     assert refused.returncode != 0
@@ -40,11 +37,3 @@ def test_preview_works_and_up_refuses_without_a_cluster(new_project: NewProject,
         assert "not for the eye" not in text
         assert "not-for-the-eye-either" not in text
 
-
-def test_what_only_the_official_plugin_offers_is_refused(new_project: NewProject) -> None:
-    project = new_project(
-        'import pulumi_kubernetes as kubernetes\nkubernetes.core.v1.ConfigMapPatch("p", metadata={"name": "p"})\n'
-    )
-    refused = project.run("preview")
-    assert refused.returncode != 0
-    assert "kubernetes:core/v1:ConfigMapPatch is not offered" in refused.stdout

@@ -53,7 +53,8 @@ def test_losses_in_the_preview_of_the_engine_are_refused(stack: Stack) -> None:
     stack.configuration["waivers"].append({"finding": "DR082", "reason": "Dumps are made by another tool here."})
     shown = reviewed_preview(stack)
     assert "REPLACES the backup volume `acme-backups` (spec.storageClassName): data loss" in shown
-    assert "**the preview failed**: Preview failed: PersistentVolumeClaim" in shown
+    assert "**the preview failed**: Preview failed: " in shown
+    assert "spec is immutable after creation" in shown
 
 
 def reviewed_preview(stack: Stack) -> str:
