@@ -48,8 +48,7 @@ class BackupVolume(pulumi.ComponentResource):
         names = ObjectNames.of(args.validator)
         self.claim = PersistentVolumeClaim(
             names.volume_claim,
-            # The job that grows the claim owns its size as well; a smaller wish of this program never wins.
-            metadata=metadata_of(names, names.volume_claim, {"pulumi.com/patchForce": "true"}),
+            metadata=metadata_of(names, names.volume_claim),
             spec=PersistentVolumeClaimSpecArgs(
                 access_modes=["ReadWriteOnce"],
                 storage_class_name=args.volume.storage_class,
@@ -59,6 +58,7 @@ class BackupVolume(pulumi.ComponentResource):
                 parent=self,
                 protect=args.protect,
                 retain_on_delete=True,
+                # The job that grows the claim owns its size as well; a smaller wish of this program never wins.
                 ignore_changes=["spec.resources.requests"],
             ),
         )

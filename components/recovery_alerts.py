@@ -11,6 +11,7 @@ from catalyx_dr.adapters.cluster import labels
 from catalyx_dr.model.object_names import ObjectNames
 from catalyx_dr.model.validator_spec import Alerts, ValidatorSpec
 from catalyx_dr.rules.alert_rules import alert_rules
+from components.object_metadata import STACK_FILE_WINS
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class RecoveryAlerts(pulumi.ComponentResource):
                 name=rule_name,
                 namespace=spec.namespace,
                 labels={**args.alerts.prometheus_labels, **labels(spec.name)},
+                annotations=STACK_FILE_WINS,
             ),
             spec=alert_rules(spec, args.now),
             opts=pulumi.ResourceOptions(parent=self),

@@ -40,7 +40,7 @@ def _story(stack: LocalStack, api: Client, run: str) -> None:
     wallet = platform.Wallet(api, NAMESPACE)
     say("1. Declare the protection: bucket, volume, schedules")
     stack.create()
-    stack.first_up()
+    stack.show("pulumi", "up", "--yes", "--skip-preview")
 
     say("2. Run both schedules now instead of waiting for the clock")
     before = wallet.balance()

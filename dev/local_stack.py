@@ -73,24 +73,14 @@ class LocalStack:
         validators = yaml.safe_load(self._file.read_text())["config"]["catalyx-dr:validators"]
         return dict(validators[0])
 
-    def first_up(self) -> None:
-        """Run `pulumi up` as after a loss of the stack's state: what earlier stacks left in the cluster is taken over.
-
-        Raises CalledProcessError.
-        """
-        self._show({"PULUMI_K8S_ENABLE_PATCH_FORCE": "true"}, "pulumi", "up", "--yes", "--skip-preview")
-
     def show(self, *command: str) -> None:
         """Run `pulumi ...` or `catalyx-dr ...` with its output on the terminal; raises CalledProcessError."""
-        self._show({}, *command)
-
-    def _show(self, variables: dict[str, str], *command: str) -> None:
         program, *arguments = command
-        print(" ".join(("\n$", *(f"{name}={value}" for name, value in variables.items()), *command)), flush=True)
+        print(f"\n$ {' '.join(command)}", flush=True)
         words = ["pulumi", "--non-interactive", "--color=never", *arguments]
         if program == "catalyx-dr":
             words = [sys.executable, "-m", "catalyx_dr", *arguments]
-        subprocess.run(words, cwd=self.folder, env=self.environment | variables, check=True)
+        subprocess.run(words, cwd=self.folder, env=self.environment, check=True)
 
     def _pulumi(self, *arguments: str) -> None:
         """Run the engine quietly; raises CalledProcessError after showing what it said."""

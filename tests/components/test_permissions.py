@@ -69,7 +69,7 @@ def test_service_accounts_carry_the_annotations_of_the_stack_and_no_token() -> N
     for name in ("acme-backup", "acme-identity-dump", "acme-recovery"):
         account = one(resources, ":ServiceAccount", name)
         assert account.inputs["automountServiceAccountToken"] is False
-        assert account.inputs["metadata"]["annotations"] == {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"}
+        assert account.inputs["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] == "arn:aws:iam::1:role/x"
 
 
 def test_verification_finds_secrets_without_reading_any() -> None:

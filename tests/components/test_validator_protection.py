@@ -6,6 +6,7 @@ import pytest
 from catalyx_dr.model.quantity import Quantity
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from components.cluster_lookup import ClusterLookup
+from components.object_metadata import STACK_FILE_WINS
 from dynamic_providers.cluster_access import ClusterAccess
 from tests.components.rendering import NOW, one, rendered, rendered_stack
 from tests.components.specs import VALIDATOR, stack_spec
@@ -26,7 +27,7 @@ def test_cron_jobs_say_when_in_which_zone_and_how_long() -> None:
 
 def test_recovery_point_is_on_the_cron_job() -> None:
     cron_job = one(rendered(stack_spec()), CRON_JOB, "acme-identity-dump")
-    assert cron_job.inputs["metadata"]["annotations"] == {"catalyx-dr/recovery-point": "7d"}
+    assert cron_job.inputs["metadata"]["annotations"] == STACK_FILE_WINS | {"catalyx-dr/recovery-point": "7d"}
 
 
 def test_config_map_is_the_specification_that_the_jobs_read() -> None:

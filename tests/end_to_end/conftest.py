@@ -24,8 +24,10 @@ def stack(platform_api: Client, tmp_path_factory: pytest.TempPathFactory) -> Dec
     """The local stack after its first `pulumi up`, in a folder of its own."""
     local = LocalStack(tmp_path_factory.mktemp("stack"))
     local.create()
-    local.first_up()
-    return DeclaredStack(local, platform_api)
+    declared = DeclaredStack(local, platform_api)
+    first = declared.up()
+    assert first.code == 0, first.told
+    return declared
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def proving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proving]:
         backup = stack.validator()["backup"]
         backup["bucket"]["prefix"] = f"proofs-{uuid4().hex[:8]}/"
         stack.declare_for_validator(alerts={"webhook": {"name": "backup-alerts", "key": "url"}}, backup=backup)
-        stack.first_up()
+        stack.show("pulumi", "up", "--yes", "--skip-preview")
         yield Proving(stack, api, hook)
         api.delete(Secret, "backup-alerts", namespace=_NAMESPACE)
     hook.stop()

@@ -36,4 +36,3 @@ def test_preview_works_and_up_refuses_without_a_cluster(new_project: NewProject,
     for text in (preview, refused.stdout, *project.state_files()):
         assert "not for the eye" not in text
         assert "not-for-the-eye-either" not in text
-

@@ -88,7 +88,7 @@ def rescue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rescue]:
     stack.declare_for_validator(name=VALIDATOR, namespace=NAMESPACE, partyHint=PARTY_HINT, nodeIdentifier=PARTY_HINT)
     try:
         with platform.client() as api:
-            stack.first_up()
+            stack.show("pulumi", "up", "--yes", "--skip-preview")
             yield Rescue(api, stack, programs, stack.identity_file)
     finally:
         platform.down(NAMESPACE)
