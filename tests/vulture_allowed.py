@@ -12,9 +12,12 @@ _FOR_TESTS = (postgres_programs, ExtractedPackages, ExtractedPackages.command)
 # The gRPC protocols of the Pulumi engine name these; the library calls them.
 _ENGINE_CALLS = (
     PythonLanguageHost.About,
+    PythonLanguageHost.Cancel,
+    PythonLanguageHost.GetPluginInfo,
     PythonLanguageHost.GetProgramDependencies,
     PythonLanguageHost.GetRequiredPackages,
     PythonLanguageHost.GetRequiredPlugins,
+    PythonLanguageHost.Handshake,
     PythonLanguageHost.InstallDependencies,
     PythonLanguageHost.Run,
     PythonLanguageHost.RunPlugin,
