@@ -1,1 +1,1 @@
-"""What Pulumi's installer brings and package registries do not: the language host and the plugins."""
+"""What Pulumi's installer brings and package registries do not: the hosts of the language and of dynamic resources."""

@@ -1,4 +1,4 @@
-"""The environment in which `pulumi` runs here: official parts where the machine has them, else those of this folder.
+"""The environment in which `pulumi` runs here: official parts where the machine has them, else parts built here.
 
 For a shell: eval "$(python -m dev.engine.environment)"
 """

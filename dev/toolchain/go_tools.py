@@ -118,7 +118,7 @@ KUBERNETES_PLUGIN = GoTool(
     KUBERNETES_PLUGIN_VERSION,
     ".",
     ((f"{PLUGIN_MODULE}/pkg/version.Version", KUBERNETES_PLUGIN_VERSION),),
-    "5 minutes",
+    "7 to 8 minutes",
     (("schema.json", PLUGIN_MODULE, "cmd/pulumi-resource-kubernetes/schema.json"),),
 )
 
