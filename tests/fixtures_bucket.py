@@ -135,13 +135,16 @@ class LikeAws(S3Server):
         self._process = start_localstack(self._folder, self._port)
 
 
-@pytest.fixture(scope="session")
-def versitygw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    server = Versitygw(tmp_path_factory.mktemp("versitygw"))
+def _until_stopped(server: S3Server) -> Iterator[S3Server]:
     try:
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def versitygw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    yield from _until_stopped(Versitygw(tmp_path_factory.mktemp("versitygw")))
 
 
 @pytest.fixture(scope="session")
@@ -156,11 +159,7 @@ def ceph() -> Iterator[S3Server]:
 
 @pytest.fixture(scope="session")
 def like_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    server = LikeAws(tmp_path_factory.mktemp("like-aws"))
-    try:
-        yield server
-    finally:
-        server.stop()
+    yield from _until_stopped(LikeAws(tmp_path_factory.mktemp("like-aws")))
 
 
 @pytest.fixture

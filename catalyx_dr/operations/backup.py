@@ -35,9 +35,9 @@ from catalyx_dr.operations.set_bucket import open_bucket
 from catalyx_dr.operations.set_details import set_details
 from catalyx_dr.operations.streaming import Streamed, stream
 from catalyx_dr.operations.surroundings import Surroundings
+from catalyx_dr.operations.unproven_import import attention_to_imports
 from catalyx_dr.operations.volume_room import make_room
 from catalyx_dr.rules.capture_order import check_order
-from catalyx_dr.rules.identity_history import unproven_start
 from catalyx_dr.rules.set_size import expected_set_bytes
 from catalyx_dr.rules.volume_growth import Measured
 
@@ -192,10 +192,8 @@ class _Run:
     def _manifest(self, app: DatabaseCapture, participant: DatabaseCapture, observed: Observed) -> Manifest:
         self.progress.phase("prove the order", 72)
         check_order(app, participant)
-        if observed.participant_id is not None:
-            imports = self.surroundings.records.legible(self.spec.name, RecordKind.IDENTITY_IMPORT).records
-            if unproven := unproven_start(imports, observed.participant_id, self.surroundings.now()):
-                self.progress.attend(unproven)
+        for told in attention_to_imports(self.spec, self.surroundings, observed.participant_id):
+            self.progress.attend(told)
         upgrade = upgrade_facts(self.spec)
         return Manifest(
             set_id=self.set_id,

@@ -27,6 +27,7 @@ from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.record_keeping import is_killed
 from catalyx_dr.operations.surroundings import Surroundings
+from catalyx_dr.operations.unproven_import import attention_to_imports
 from catalyx_dr.rules.identity import (
     METADATA_DETAIL,
     changes,
@@ -37,7 +38,6 @@ from catalyx_dr.rules.identity import (
     of_the_same_keys,
     read_dump,
 )
-from catalyx_dr.rules.identity_history import unproven_start
 from catalyx_dr.rules.retention import removals, report
 
 IN_CLUSTER, IN_BUCKET = "cluster", "bucket"
@@ -79,9 +79,8 @@ def dump_identities(spec: ValidatorSpec, surroundings: Surroundings, cluster: Cl
         check_party(spec, party)
         metadata = describe_dump(spec, dump, content, party, taken)
         check_secret_size(content, metadata.model_dump_json().encode())
-        imports = surroundings.records.legible(spec.name, RecordKind.IDENTITY_IMPORT).records
-        unproven = unproven_start(imports, dump.id, surroundings.now())
-        flags = changes(metadata, known[0][1] if known else None, spec) + ((unproven,) if unproven else ())
+        flags = changes(metadata, known[0][1] if known else None, spec)
+        flags += attention_to_imports(spec, surroundings, dump.id)
         for flag in flags:
             progress.note(f"attention: {flag}")
 

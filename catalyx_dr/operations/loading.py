@@ -76,9 +76,14 @@ class LoadTarget:
 
     def discard(self) -> None:
         """Drop what was loaded; what is in place is another database by then."""
-        with self.server.maintenance() as connection:
-            for name in (self.loading, unmarked_name(self.loading)):
-                postgres.drop(connection, name)
+        drop_loaded(self.server, self.loading)
+
+
+def drop_loaded(server: PostgresServer, loading: str) -> None:
+    """Drop a database that is being loaded, whether it has its mark yet or not."""
+    with server.maintenance() as connection:
+        for name in (loading, unmarked_name(loading)):
+            postgres.drop(connection, name)
 
 
 def targets_of(

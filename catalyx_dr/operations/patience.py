@@ -1,13 +1,14 @@
 """How long a recovery waits for what it does not do itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from catalyx_dr.model.errors import UnreachableError
+from catalyx_dr.model.errors import CatalyxDrError, EndedError, UnreachableError
 
 _Answer = TypeVar("_Answer")
 
@@ -38,3 +39,19 @@ def persistently(ask: Callable[[], _Answer], patience: timedelta) -> _Answer:
         reraise=True,
     )
     return attempts(ask)
+
+
+@contextmanager
+def undone_on_failure(
+    undo: Callable[[], None], patience: timedelta, note: Callable[[str], None], what: str
+) -> Iterator[None]:
+    """Call `undo` when the block fails, and tell where that failed too; `what` is to be run again then."""
+    try:
+        yield
+    except BaseException as failure:
+        try:
+            # A server that has just been started again is waited for, unless this run is ended itself.
+            persistently(undo, timedelta() if isinstance(failure, EndedError) else patience)
+        except CatalyxDrError as error:
+            note(f"attention: the workloads may be stopped; run the same {what} again: {error}")
+        raise

@@ -1,9 +1,7 @@
 """Restores a backup set: load beside the present databases, prove, swap by renaming, start, verify, record."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -17,14 +15,14 @@ from catalyx_dr.adapters.run_lease import Held
 from catalyx_dr.adapters.volume_store import VolumeStore, disk_explained
 from catalyx_dr.model.backup_set import Manifest
 from catalyx_dr.model.environment_spec import VerdictOverride
-from catalyx_dr.model.errors import CatalyxDrError, EndedError, RefusedError, UnprovenError
+from catalyx_dr.model.errors import CatalyxDrError, RefusedError, UnprovenError
 from catalyx_dr.model.record import READ_SET, Record, RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.database_swap import replaced_names, swap_in
 from catalyx_dr.operations.kept_databases import drop_leftovers
 from catalyx_dr.operations.loading import LoadTarget, load_all, prove_order, targets_of, try_schemas
 from catalyx_dr.operations.one_run import one_run
-from catalyx_dr.operations.patience import PATIENT, Patience, persistently
+from catalyx_dr.operations.patience import PATIENT, Patience, undone_on_failure
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.rebuilt_history import rebuild_sets
 from catalyx_dr.operations.restore_preflight import choose_set, look
@@ -140,7 +138,7 @@ class _Run:
             keep = frozenset(target.loading for target in targets)
             rebuild_sets(self.source, self.order.source, self.spec.name, self.surroundings.records, self.progress.note)
             drop_leftovers(self.spec, keep, self.surroundings, self.progress.note)
-            with self._undone_on_failure(left):
+            with undone_on_failure(partial(self._undo, left), self.patience.answer, self.progress.note, "request"):
                 self._load(manifest, left)
                 self.progress.phase("prove the loaded databases", 62)
                 prove_order(targets, lambda target: target.loading if target in left else target.database.name)
@@ -164,21 +162,8 @@ class _Run:
         self.progress.judge(verdicts, self.order.overrides)
         require(verdicts)
 
-    @contextmanager
-    def _undone_on_failure(self, left: tuple[LoadTarget, ...]) -> Iterator[None]:
-        """Leave the validator as it was: running, with its own databases and no half-loaded ones beside them."""
-        try:
-            yield
-        except BaseException as failure:
-            # A server that has just been started again is waited for, unless this run is ended itself.
-            patience = timedelta() if isinstance(failure, EndedError) else self.patience.answer
-            try:
-                persistently(lambda: self._undo(left), patience)
-            except CatalyxDrError as error:
-                self.progress.note(f"attention: the workloads may be stopped; run the same request again: {error}")
-            raise
-
     def _undo(self, left: tuple[LoadTarget, ...]) -> None:
+        """Leave the validator as it was: running, with its own databases and no half-loaded ones beside them."""
         swapped = [target for target in left if target.is_swapped()]
         if swapped and swapped != list(left):
             roles = ", ".join(target.role for target in swapped)

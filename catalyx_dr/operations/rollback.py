@@ -3,22 +3,21 @@
 Nothing is dropped, so that the rollback itself can be undone: then what the restore had put in place returns.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from catalyx_dr.adapters import canton_database, postgres, workloads
 from catalyx_dr.adapters.cluster import Cluster
 from catalyx_dr.adapters.postgres import PostgresServer
 from catalyx_dr.adapters.run_lease import Held
 from catalyx_dr.model.databases import Database, DatabaseRole
-from catalyx_dr.model.errors import CatalyxDrError, EndedError, RefusedError, UnprovenError
+from catalyx_dr.model.errors import RefusedError, UnprovenError
 from catalyx_dr.model.record import READ_SET, Record, RecordKind, RecordStatus
 from catalyx_dr.model.validator_spec import ValidatorSpec
 from catalyx_dr.operations.database_swap import Exchange, exchange
+from catalyx_dr.operations.loading import drop_loaded
 from catalyx_dr.operations.one_run import one_run
-from catalyx_dr.operations.patience import PATIENT, Patience, persistently
+from catalyx_dr.operations.patience import PATIENT, Patience, undone_on_failure
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.restore_proof import prove_restored
 from catalyx_dr.operations.surroundings import Surroundings
@@ -31,7 +30,6 @@ from catalyx_dr.rules.database_names import (
     returned_mark,
     rolled_back_name,
     suffix_of,
-    unmarked_name,
 )
 
 ROLLED_BACK = "rolledBack"
@@ -140,9 +138,7 @@ class _Rollback(_Plan):
     def clear(self) -> None:
         """Drop what a half-done restore loaded."""
         for place in self.places:
-            with place.server.maintenance() as connection:
-                for name in (place.loading, unmarked_name(place.loading)):
-                    postgres.drop(connection, name)
+            drop_loaded(place.server, place.loading)
 
     def told(self) -> str:
         """What was done, for the record."""
@@ -213,7 +209,7 @@ class _Run:
 
     def go(self) -> Record:
         """Go through all phases, or those that are left."""
-        with self._undone_on_failure():
+        with undone_on_failure(self._undo, self.patience.answer, self.progress.note, "command"):
             self._stop(bool(self.plan.moved))
             self.progress.phase(self.plan.phase, 40)
             self.held.check()
@@ -222,21 +218,8 @@ class _Run:
         self._start()
         return self._verify()
 
-    @contextmanager
-    def _undone_on_failure(self) -> Iterator[None]:
-        """Start again what ran on proven databases; in any other case, only the next run can tell what is whole."""
-        try:
-            yield
-        except BaseException as failure:
-            # A server that has just been started again is waited for, unless this run is ended itself.
-            patience = timedelta() if isinstance(failure, EndedError) else self.patience.answer
-            try:
-                persistently(self._undo, patience)
-            except CatalyxDrError as error:
-                self.progress.note(f"attention: the workloads may be stopped; run the same command again: {error}")
-            raise
-
     def _undo(self) -> None:
+        """Start again what ran on proven databases; in any other case, only the next run can tell what is whole."""
         plan = self.plan
         if plan.restored.status is not RecordStatus.COMPLETED or len(plan.left) < len(plan.places):
             raise UnprovenError(f"restore {plan.restored.identifier} or a rollback of it was cut off before")

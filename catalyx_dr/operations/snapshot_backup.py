@@ -25,7 +25,7 @@ from catalyx_dr.operations.network import upgrade_facts
 from catalyx_dr.operations.progress import Progress, reporting
 from catalyx_dr.operations.set_details import set_details
 from catalyx_dr.operations.surroundings import Surroundings
-from catalyx_dr.rules.identity_history import unproven_start
+from catalyx_dr.operations.unproven_import import attention_to_imports
 from catalyx_dr.rules.snapshot_order import SnapshotStep, check_snapshot_order, snapshot_steps
 
 
@@ -97,10 +97,8 @@ class _Run:
             manifest = self._capture()
             self.progress.phase("prove the order", 80)
             check_snapshot_order(manifest)
-            if manifest.participant_id is not None:
-                imports = self.surroundings.records.legible(self.spec.name, RecordKind.IDENTITY_IMPORT).records
-                if unproven := unproven_start(imports, manifest.participant_id, self.surroundings.now()):
-                    self.progress.attend(unproven)
+            for told in attention_to_imports(self.spec, self.surroundings, manifest.participant_id):
+                self.progress.attend(told)
             self.progress.phase("publish", 85)
             self.lease.check()
             self.store.publish(manifest.snapshots[-1].name, manifest)

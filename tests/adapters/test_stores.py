@@ -1,14 +1,11 @@
 """Stores that are not like AWS: a private authority, buckets in host names, encryption that is asked for."""
 
-import json
 import socket
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -22,6 +19,7 @@ from catalyx_dr.model.bucket import BackupBucket, CaBundle
 from catalyx_dr.model.errors import RefusedError, UnreachableError
 from tests.certificates import Certificates, certificates
 from tests.fixtures_bucket import ACCESS_KEY, LIKE_AWS, SECRET_KEY, S3Server, Versitygw, declared_bucket
+from tests.fixtures_identity import Asked, HttpServer, Reply
 
 _BUNDLE = CaBundle(name="store-ca")
 
@@ -64,36 +62,18 @@ def test_job_that_nothing_gives_an_access_key_is_told(
         store.check()
 
 
-class _PodIdentity(BaseHTTPRequestHandler):
-    """Gives credentials to whoever shows the token, each for a minute, so that every request needs new ones."""
-
-    address: ClassVar[str]
-    asked: ClassVar[list[str]]
-
-    def do_GET(self) -> None:
-        self.asked.append(self.headers["Authorization"])
-        end = datetime.now(UTC) + timedelta(minutes=1)
-        given = {"AccessKeyId": ACCESS_KEY, "SecretAccessKey": SECRET_KEY, "Token": "t", "Expiration": f"{end:%FT%TZ}"}
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(json.dumps(given).encode())
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
-
-
 @pytest.fixture
-def pod_identity() -> Iterator[type[_PodIdentity]]:
-    """What gives credentials to pods, at the address that its class has."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _PodIdentity) as agent:
-        _PodIdentity.address, _PodIdentity.asked = f"http://127.0.0.1:{agent.server_port}", []
-        thread = Thread(target=agent.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield _PodIdentity
-        finally:
-            agent.shutdown()
-            thread.join()
+def pod_identity() -> Iterator[HttpServer]:
+    """Gives credentials to whoever shows a token, each for a minute, so that every request needs new ones."""
+
+    def given(_: Asked) -> Reply:
+        end = datetime.now(UTC) + timedelta(minutes=1)
+        key = {"AccessKeyId": ACCESS_KEY, "SecretAccessKey": SECRET_KEY, "Token": "t"}
+        return Reply.of(key | {"Expiration": f"{end:%FT%TZ}"})
+
+    agent = HttpServer(given)
+    yield agent
+    agent.stop()
 
 
 @LIKE_AWS
@@ -102,10 +82,10 @@ def test_credentials_of_the_service_account_are_renewed_while_they_are_used(
     secrets: SecretFiles,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
-    pod_identity: type[_PodIdentity],
+    pod_identity: HttpServer,
 ) -> None:
     (tmp_path / "token").write_text("of the service account")
-    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", pod_identity.address)
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", pod_identity.url)
     monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", str(tmp_path / "token"))
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     store = BucketStore.reach(bucket.model_copy(update={"credentials": None}), secrets)
@@ -115,7 +95,7 @@ def test_credentials_of_the_service_account_are_renewed_while_they_are_used(
 
     assert len(store.objects("a/")) == 3
     assert len(pod_identity.asked) >= 3
-    assert set(pod_identity.asked) == {"of the service account"}
+    assert {one.authorization for one in pod_identity.asked} == {"of the service account"}
 
 
 def _trust(secrets: SecretFiles, content: str) -> None:
